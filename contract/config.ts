@@ -1,0 +1,122 @@
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { messageOf, RushhourError } from "./errors.ts";
+
+const port = z.coerce
+  .number("must be a port from 0 to 65535 (0 takes a free one)")
+  .int("must be a port from 0 to 65535 (0 takes a free one)")
+  .min(0, "must be a port from 0 to 65535 (0 takes a free one)")
+  .max(65_535, "must be a port from 0 to 65535 (0 takes a free one)");
+
+const brokers = z
+  .string()
+  .regex(
+    /^(?:\[[^\]]+\]|[^\s:,/]+):\d{1,5}(?:,(?:\[[^\]]+\]|[^\s:,/]+):\d{1,5})*$/,
+    "must be host:port, several parted by commas, such as 127.0.0.1:9092",
+  )
+  .transform((list) => list.split(","));
+
+const mysqlUrl = z.string().refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  return url?.protocol === "mysql:" && url.hostname !== "" && /^\/?[A-Za-z0-9_$-]{0,64}$/.test(url.pathname);
+}, "must look like mysql://user:password@host:3306/database");
+
+const count = (rule: string, min: number, max: number) =>
+  z.coerce.number(rule).int(rule).min(min, rule).max(max, rule);
+
+const seed = count("must be a whole number from 0 to 4294967295", 0, 2 ** 32 - 1);
+
+/** Where the state of this checkout lives: engines' data, credentials, tallies of runs. */
+const home = z.string().min(1).default(".rushhour");
+
+export const kafkaSettings = z.object({
+  KAFKA_BROKERS: brokers.default(["127.0.0.1:9092"]),
+  KAFKA_PARTITIONS: count("must be a whole number from 1 to 1000", 1, 1000).default(6),
+});
+
+/** The owner's URL migrates; writer and reader default to the users that `migrate` made. */
+export const sqlSettings = z.object({
+  RUSHHOUR_HOME: home,
+  MYSQL_URL: mysqlUrl.optional(),
+  MYSQL_WRITER_URL: mysqlUrl.optional(),
+  MYSQL_READER_URL: mysqlUrl.optional(),
+});
+
+export const apiSettings = z.object({
+  ...kafkaSettings.shape,
+  API_HOST: z.string().min(1).default("127.0.0.1"),
+  API_PORT: port.default(8000),
+  API_MODEL: z
+    .enum(["realistic", "off"], "must be realistic (latency and errors as in production) or off")
+    .default("realistic"),
+  API_SEED: seed.default(1),
+  API_MASK_IP: z.enum(["yes", "no"], "must be yes or no").default("no"),
+  API_BUFFER_RECORDS: count("must be a whole number from 100 to 10000000", 100, 10_000_000).default(100_000),
+  RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
+});
+
+export const consumerSettings = z.object({
+  ...kafkaSettings.shape,
+  ...sqlSettings.shape,
+  CONSUMER_HOST: z.string().min(1).default("127.0.0.1"),
+  CONSUMER_PORT: port.default(8082),
+  CONSUMER_GROUP: z.string().min(1).max(255).default("rushhour"),
+  RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
+});
+
+export { count as countSetting, seed as seedSetting };
+
+/** Flags (undefined when not given) by the name of the variable they override. */
+export type Flags = Readonly<Record<string, { readonly flag: string; readonly value: string | undefined }>>;
+
+/**
+ * Reads one role's settings: flag, else variable, else the file named by `<VARIABLE>_FILE`, else the default.
+ * @throws RushhourError CONFIG_INVALID naming every problem at once, before anything opens
+ */
+export function readSettings<S extends z.ZodObject>(
+  schema: S,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  flags: Flags = {},
+): z.output<S> {
+  const problems: string[] = [];
+  const input: Record<string, string> = {};
+  const named: Record<string, string> = {};
+  for (const key of Object.keys(schema.shape)) {
+    const flag = flags[key];
+    named[key] = flag?.value === undefined ? key : flag.flag;
+    const value = flag?.value ?? env[key] ?? fromFile(key, env, problems);
+    if (value !== undefined && value !== "") input[key] = value;
+  }
+  const parsed = schema.safeParse(input);
+  for (const issue of parsed.error?.issues ?? []) {
+    const key = String(issue.path[0]);
+    problems.push(`${named[key] ?? key}=${redact(input[key] ?? "")} ${issue.message}`);
+  }
+  if (problems.length > 0 || !parsed.success) {
+    throw new RushhourError(
+      "CONFIG_INVALID",
+      `invalid configuration:\n${problems.map((p) => `  ${p}`).join("\n")}`,
+    );
+  }
+  return parsed.data;
+}
+
+function fromFile(
+  key: string,
+  env: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): string | undefined {
+  const path = env[`${key}_FILE`];
+  if (path === undefined || path === "") return undefined;
+  try {
+    return readFileSync(path, "utf8").trim();
+  } catch (error) {
+    problems.push(`${key}_FILE=${path} cannot be read: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+/** Passwords in URLs never reach a message. */
+export function redact(value: string): string {
+  return value.replace(/\/\/([^:@/]*):[^@/]*@/, "//$1:***@");
+}

@@ -1,0 +1,33 @@
+import { Hono } from "hono";
+import type { Metrics } from "./metrics.ts";
+
+/** One dependency's state; `reason` says why it is not ready. */
+export interface DependencyState {
+  readonly ready: boolean;
+  readonly reason?: string;
+}
+
+/** Asked at each /health/ready; answers at once from what the process knows. */
+export type ReadinessCheck = () => Readonly<Record<string, DependencyState>>;
+
+/**
+ * What every process answers: `/health/live` (the process runs), `/health/ready` and `/health` (503 with the reason
+ * while a dependency is down), `/metrics` (Prometheus text).
+ */
+export function statusRoutes(service: string, metrics: Metrics, readiness: ReadinessCheck): Hono {
+  const startedMs = Date.now();
+  const routes = new Hono();
+  const uptime = () => ({ service, uptime_seconds: Math.round((Date.now() - startedMs) / 1000) });
+  routes.get("/health/live", (c) => c.json({ status: "ok", ...uptime() }));
+  for (const path of ["/health", "/health/ready"]) {
+    routes.get(path, (c) => {
+      const dependencies = readiness();
+      const ready = Object.values(dependencies).every((state) => state.ready);
+      return c.json({ status: ready ? "ok" : "unavailable", ...uptime(), dependencies }, ready ? 200 : 503);
+    });
+  }
+  routes.get("/metrics", async (c) =>
+    c.body(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType }),
+  );
+  return routes;
+}
