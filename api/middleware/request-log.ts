@@ -1,22 +1,205 @@
+import { hostname } from "node:os";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
+import { HTTPException } from "hono/http-exception";
+import { routePath } from "hono/route";
+import { v7 as uuidv7 } from "uuid";
+import {
+  CLIENT_CLOSED_REQUEST,
+  levelOfStatus,
+  MAX_LENGTH,
+  UNMATCHED,
+  type Level,
+  type RequestLog,
+} from "../../contract/request-log.ts";
 import type { Publish } from "../../producer/publish.ts";
 
 export interface RequestLogOptions {
-  /** Name of the service in each record; a function names it by request. */
+  /** Name of the service in each record; a function names it by request. Default "api". */
   readonly service?: string | ((c: Context) => string);
-  /** Host or process name; the host's name unless given. */
+  /** Host or process name in each record. Default: the host's name. */
   readonly instance?: string;
-  /** Who is signed in, asked when the response is done. */
+  /** Who is signed in; asked when the response is done. */
   readonly userId?: (c: Context) => string | undefined;
-  /** Whether a request is only of interest for debugging, such as health checks; `x-log-level: debug` asks for it too. */
+  /** Requests that only matter for debugging, such as health checks. `x-log-level: debug` asks for it too. */
   readonly isDebug?: (c: Context) => boolean;
-  /** Zeroes the last byte of an IPv4 and the last ten of an IPv6 address. */
+  /** Zeroes the host part of client addresses: the last byte of IPv4, all behind the first 48 bits of IPv6. */
   readonly maskIp?: boolean;
 }
 
-/** Publishes one record for each response; sets `x-request-id` on it. (Under construction.) */
+/**
+ * Hono middleware: hands one {@link RequestLog} to `publish` for every response, be it a 404, a 405, an uncaught exception, a
+ * streamed body or a request whose client left, and sets `x-request-id`, the record's identity, on the response.
+ * It never throws, waits or slows a response. Mount it first: what answers before it is not logged.
+ *
+ * Under @hono/node-server the record is made when the socket has taken the last byte; in other runtimes when the body has
+ * been read. A thrown non-Error is passed on as an Error, because Hono's `onError` sees only those.
+ */
 export function requestLog(publish: Publish, options: RequestLogOptions = {}): MiddlewareHandler {
-  void publish;
-  void options;
-  return async (_c, next) => next();
+  const describe = describer(options);
+  return async function requestLog(c, next) {
+    const startedMs = Date.now();
+    const startedNs = process.hrtime.bigint();
+    const requestId = uuidv7({ msecs: startedMs });
+    let thrown: Error | undefined;
+
+    const record: Done = (statusCode, bytesOut) => {
+      const elapsedMs = Number(process.hrtime.bigint() - startedNs) / 1e6;
+      const error = c.error ?? thrown;
+      publish(describe(c, { requestId, startedMs, elapsedMs, statusCode, bytesOut, error }));
+    };
+    const outgoing = (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing;
+    if (outgoing) {
+      outgoing.setHeader("x-request-id", requestId); // cheaper than a Headers object, and stays on raw Responses
+      whenClosed(outgoing, record);
+    }
+
+    try {
+      await next();
+    } catch (reason) {
+      thrown = reason instanceof Error ? reason : new Error(`thrown: ${String(reason)}`, { cause: reason });
+      throw thrown;
+    } finally {
+      if (!outgoing) {
+        c.header("x-request-id", requestId);
+        if (thrown) record(500, undefined);
+        else whenRead(c, record);
+      }
+    }
+  };
+}
+
+type Done = (statusCode: number, bytesOut: number | undefined) => void;
+
+/** Bytes each keep-alive socket had sent when its previous response ended. */
+const bytesSentBefore = new WeakMap<object, number>();
+
+/** Node: "close" comes once, after the last byte was handed over or when the client left first. */
+function whenClosed(outgoing: ServerResponse, done: Done): void {
+  const { socket } = outgoing.req;
+  outgoing.once("close", () => {
+    const before = bytesSentBefore.get(socket) ?? 0;
+    bytesSentBefore.set(socket, socket.bytesWritten);
+    done(
+      outgoing.writableFinished ? outgoing.statusCode : CLIENT_CLOSED_REQUEST,
+      socket.bytesWritten - before,
+    );
+  });
+}
+
+/** Elsewhere: a response without a body is done; a body is counted while its reader takes it. */
+function whenRead(c: Context, done: Done): void {
+  const { res } = c;
+  if (!res.body) {
+    done(res.status, 0);
+    return;
+  }
+  const reader = (res.body as ReadableStream<Uint8Array>).getReader();
+  let bytes = 0;
+  const counted = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done: ended, value } = await reader.read();
+      if (ended) {
+        controller.close();
+        done(res.status, bytes);
+      } else {
+        bytes += value.byteLength;
+        controller.enqueue(value);
+      }
+    },
+    async cancel(reason) {
+      done(CLIENT_CLOSED_REQUEST, bytes);
+      await reader.cancel(reason);
+    },
+  });
+  c.res = new Response(counted, res);
+}
+
+interface Outcome {
+  readonly requestId: string;
+  readonly startedMs: number;
+  readonly elapsedMs: number;
+  readonly statusCode: number;
+  readonly bytesOut: number | undefined;
+  readonly error: Error | undefined;
+}
+
+/** Builds records; what does not change between requests is worked out once. */
+function describer(options: RequestLogOptions) {
+  const { service = "api", instance = hostname(), userId, isDebug, maskIp = false } = options;
+  const name = typeof service === "string" ? () => service : service;
+
+  return function describe(c: Context, outcome: Outcome): RequestLog {
+    const { requestId, startedMs, elapsedMs, statusCode, bytesOut, error } = outcome;
+    const { req } = c;
+    const aborted = statusCode === CLIENT_CLOSED_REQUEST;
+    const uncaught = error !== undefined && !(error instanceof HTTPException);
+    const debug = req.header("x-log-level")?.toLowerCase() === "debug" || isDebug?.(c) === true;
+    const endpoint = routePath(c, -1);
+    const address = (c.env as { incoming?: IncomingMessage } | undefined)?.incoming?.socket.remoteAddress;
+    return {
+      v: 1,
+      request_id: requestId,
+      timestamp: new Date(startedMs).toISOString(),
+      level: levelOf(statusCode, uncaught && !aborted, debug),
+      service: name(c),
+      instance,
+      endpoint: endpoint === "/*" || endpoint === "*" ? UNMATCHED : cut(endpoint, MAX_LENGTH.endpoint),
+      path: cut(req.path, MAX_LENGTH.path),
+      method: req.method,
+      status_code: statusCode,
+      response_time_ms: Math.round(elapsedMs * 1000) / 1000,
+      user_agent: cut(req.header("user-agent"), MAX_LENGTH.user_agent),
+      client_ip: maskIp ? masked(address) : address,
+      bytes_in: declaredLength(req.header("content-length")),
+      bytes_out: bytesOut,
+      user_id: cut(userId?.(c), MAX_LENGTH.user_id),
+      client_request_id: cut(req.header("x-request-id"), MAX_LENGTH.client_request_id),
+      run_id: cut(req.header("x-run-id"), MAX_LENGTH.run_id),
+      trace_id: traceId(req.header("traceparent")),
+      ...(statusCode >= 400 && errorOf(error, aborted)),
+    };
+  };
+}
+
+function levelOf(statusCode: number, uncaught: boolean, debug: boolean): Level {
+  if (uncaught) return "CRITICAL";
+  const level = levelOfStatus(statusCode);
+  return debug && level === "INFO" ? "DEBUG" : level;
+}
+
+function errorOf(error: Error | undefined, aborted: boolean) {
+  if (aborted)
+    return { error_type: "ClientClosedRequest", error_message: "the client left before the answer" };
+  if (!error) return undefined;
+  return {
+    error_type: cut(error.name, MAX_LENGTH.error_type),
+    error_message: cut(error.message, MAX_LENGTH.error_message),
+    stack: error instanceof HTTPException ? undefined : cut(error.stack, MAX_LENGTH.stack),
+  };
+}
+
+function cut(value: string, length: number): string;
+function cut(value: string | undefined, length: number): string | undefined;
+function cut(value: string | undefined, length: number): string | undefined {
+  return value === undefined || value.length <= length ? value : value.slice(0, length);
+}
+
+/** Undefined for a chunked body, whose length nobody declared. */
+function declaredLength(header: string | undefined): number | undefined {
+  const length = Number(header ?? 0);
+  return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
+}
+
+/** @see https://www.w3.org/TR/trace-context/#traceparent-header */
+function traceId(traceparent: string | undefined): string | undefined {
+  return traceparent && /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}/.exec(traceparent)?.[1];
+}
+
+function masked(address: string | undefined): string | undefined {
+  if (address === undefined) return undefined;
+  const v4 = address.replace(/^::ffff:(?=\d+\.)/i, "");
+  if (v4.includes(".")) return v4.replace(/\.\d+$/, ".0");
+  const groups = address.split("::")[0]?.split(":").slice(0, 3) ?? [];
+  return `${groups.join(":")}::`;
 }

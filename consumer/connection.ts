@@ -1,0 +1,77 @@
+import { createPool } from "mysql2/promise";
+import type { PoolConnection } from "mysql2/promise";
+import { connectionOptions } from "../init_db/database.ts";
+
+export type { PoolConnection };
+
+/**
+ * What the ingest transaction relies on: errors stay errors (without a strict mode the fence would write 0), times are
+ * UTC, and a frozen process gives its locks back after 30 s.
+ */
+const SESSION = [
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', wait_timeout = 30, innodb_lock_wait_timeout = 10",
+  "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+].join("; ");
+
+const STATEMENT_TIMEOUT_MS = 30_000;
+
+export interface IngestConnections {
+  /** Runs `work` on a connection of its own; one that failed below SQL is thrown away. */
+  use<T>(work: (connection: IngestConnection) => Promise<T>): Promise<T>;
+  /** Open connections. */
+  count(): number;
+  close(): Promise<void>;
+}
+
+export interface IngestConnection {
+  /** One round trip for several statements. @returns mysql2's result of each */
+  run(sql: string): Promise<unknown>;
+}
+
+/** Connections of the consumer alone, because only they may send several statements at once. */
+export function openIngestConnections(writerUrl: string, size: number): IngestConnections {
+  const pool = createPool({
+    ...connectionOptions(writerUrl),
+    multipleStatements: true,
+    connectionLimit: size,
+    maxIdle: 0,
+    idleTimeout: 15_000, // below wait_timeout
+  });
+  const prepared = new WeakSet();
+  let open = 0;
+  pool.on("connection", (connection) => {
+    open++;
+    connection.once("end", () => open--);
+  });
+
+  async function acquire(): Promise<PoolConnection> {
+    const connection = await pool.getConnection();
+    if (prepared.has(connection.connection)) return connection;
+    try {
+      await connection.query(SESSION);
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+    prepared.add(connection.connection);
+    return connection;
+  }
+
+  return {
+    async use(work) {
+      const connection = await acquire();
+      try {
+        const result = await work({
+          run: async (sql) => (await connection.query({ sql, timeout: STATEMENT_TIMEOUT_MS }))[0],
+        });
+        connection.release();
+        return result;
+      } catch (error) {
+        connection.destroy(); // ends its transaction as well
+        throw error;
+      }
+    },
+    count: () => open,
+    close: () => pool.end(),
+  };
+}

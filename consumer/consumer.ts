@@ -1,0 +1,193 @@
+import { hostname } from "node:os";
+import { Counter, Gauge } from "prom-client";
+import { messageOf } from "../contract/errors.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { Metrics } from "../contract/metrics.ts";
+import type { DependencyState } from "../contract/status.ts";
+import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
+import { createKafka } from "../kafka/client.ts";
+import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
+import { openIngestConnections } from "./connection.ts";
+import { decodeAll } from "./decode.ts";
+import type { Kind } from "./kind.ts";
+import { outlast } from "./outage.ts";
+import { loadPosition } from "./position.ts";
+import { publisherStatuses } from "./publisher-status.ts";
+import { requestLogs } from "./request-logs.ts";
+import { storeEntries, type Stored } from "./store.ts";
+
+/** Every kind of record the consumer stores. */
+export const KINDS: readonly Kind<unknown>[] = [requestLogs, publisherStatuses];
+
+/** Partitions stored at the same time, each on a connection of its own: two keep a database core busy. */
+const CONCURRENCY = 2;
+
+export interface ConsumerOptions {
+  readonly brokers: readonly string[];
+  readonly group: string;
+  readonly writerUrl: string;
+  readonly instance?: string | undefined;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** The consumer cannot go on; the process should end. */
+  readonly onCrash: (error: Error) => void;
+}
+
+export interface RunningConsumer {
+  readonly readiness: () => Record<"kafka" | "database", DependencyState>;
+  /** Finishes the batches at hand, commits, leaves the group. */
+  close(): Promise<void>;
+}
+
+/**
+ * Kafka -> SQL. Starts at once and waits for whatever is away, for ever: an outage of Kafka or the database is said in
+ * readiness, metrics and log, and ends by itself.
+ */
+export function startConsumer(options: ConsumerOptions): RunningConsumer {
+  const { logger, metrics } = options;
+  const owner = `${options.instance ?? hostname()}/${process.pid}`;
+  const own = ownMetrics(metrics);
+  const connections = openIngestConnections(options.writerUrl, CONCURRENCY + 1);
+  const kafka = createKafka({ brokers: options.brokers, clientId: "rushhour-consumer", logger });
+  const kinds = new Map(KINDS.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)));
+
+  const state: Record<"kafka" | "database", DependencyState> = {
+    kafka: { ready: false, reason: "not connected yet" },
+    database: { ready: false, reason: "not connected yet" },
+  };
+  let closing = false;
+  let cluster = "";
+  let admin: KafkaAdmin | undefined;
+  let member: GroupMember | undefined;
+
+  /** Waits out an outage of one dependency and keeps its state true. */
+  async function outlastOutageOf<T>(
+    dependency: "kafka" | "database",
+    work: () => Promise<T>,
+    isAlive: () => boolean = () => !closing,
+  ): Promise<T> {
+    const result = await outlast(work, {
+      isAlive,
+      onFailure(error, delayMs) {
+        if (state[dependency].ready || state[dependency].reason !== messageOf(error)) {
+          logger.warn(
+            { reason: messageOf(error), retryMs: Math.round(delayMs) },
+            `${dependency} is away; waiting for it`,
+          );
+        }
+        state[dependency] = { ready: false, reason: messageOf(error) };
+        metrics.processingErrors.inc({ service: "consumer", error_type: `${dependency}_outage` });
+      },
+    });
+    if (!state[dependency].ready) logger.info(`${dependency} is there`);
+    state[dependency] = { ready: true };
+    return result;
+  }
+
+  async function position(topic: string, partition: number): Promise<bigint> {
+    const ranges = await outlastOutageOf("kafka", () => admin!.logRanges(topic));
+    const log = ranges.find((range) => range.partition === partition);
+    if (!log) throw new Error(`Kafka does not know ${topic}/${partition}`);
+    const at = { cluster, topic, partition };
+    const loaded = await outlastOutageOf("database", () => loadPosition(connections, at, log, owner));
+    if (loaded.gap) {
+      own.gaps.inc({ topic }, Number(loaded.gap.to > loaded.gap.from ? loaded.gap.to - loaded.gap.from : 0n));
+      logger.error(
+        { ...at, from: String(loaded.gap.from), to: String(loaded.gap.to) },
+        "records were gone before they were stored",
+      );
+    }
+    return loaded.position;
+  }
+
+  async function store(batch: PartitionBatch, isAlive: () => boolean): Promise<bigint> {
+    const { topic, partition, start, end } = batch;
+    const done = metrics.messageDuration.startTimer({ service: "consumer", topic });
+    const entries = decodeAll(batch.records, kinds.get(topic)!);
+    const span = { cluster, topic, partition, start, end, owner };
+    const stored = await outlastOutageOf(
+      "database",
+      () => storeEntries(connections, kinds.get(topic)!, span, entries),
+      () => !closing && isAlive(),
+    );
+    done();
+    count(topic, stored);
+    own.lag.set({ topic, partition }, Number(batch.highWatermark - stored.position));
+    return stored.position;
+  }
+
+  function count(topic: string, { inserted, duplicates, deadLettered }: Stored): void {
+    const outcomes = { stored: inserted, duplicate: duplicates, dead_lettered: deadLettered };
+    for (const [status, records] of Object.entries(outcomes)) {
+      metrics.messagesProcessed.inc({ service: "consumer", topic, status }, records);
+    }
+    metrics.activeConnections.set({ service: "consumer", connection_type: "mysql" }, connections.count());
+  }
+
+  async function start(): Promise<void> {
+    await outlastOutageOf("database", () => connections.use((connection) => connection.run("SELECT 1")));
+    await outlastOutageOf("kafka", async () => {
+      admin ??= await connectAdmin(kafka);
+      cluster = await admin.clusterId();
+    });
+    member = await outlastOutageOf("kafka", () =>
+      joinGroup({
+        ...{
+          kafka,
+          cluster,
+          group: options.group,
+          topics: [...kinds.keys()],
+          concurrency: CONCURRENCY,
+          logger,
+        },
+        keeper: { position, store },
+        onAssigned(partitions) {
+          state.kafka = { ready: true };
+          own.assigned.set(partitions);
+          own.lag.reset();
+          metrics.activeConnections.set({ service: "consumer", connection_type: "kafka" }, 1);
+          logger.info({ partitions }, "partitions assigned");
+        },
+        onCrash: options.onCrash,
+      }),
+    );
+  }
+
+  const started = start().catch((error: unknown) => {
+    if (!closing) options.onCrash(error instanceof Error ? error : new Error(String(error)));
+  });
+
+  return {
+    readiness: () => state,
+    async close() {
+      closing = true;
+      await started;
+      await member?.close();
+      await admin?.close();
+      await connections.close();
+    },
+  };
+}
+
+function ownMetrics({ registry }: Metrics) {
+  const registers = [registry];
+  return {
+    lag: new Gauge({
+      name: "consumer_lag_records",
+      help: "Records of a partition that are in Kafka and not yet stored",
+      labelNames: ["topic", "partition"],
+      registers,
+    }),
+    assigned: new Gauge({
+      name: "consumer_assigned_partitions",
+      help: "Partitions this consumer holds",
+      registers,
+    }),
+    gaps: new Counter({
+      name: "consumer_gap_records_total",
+      help: "Records that left Kafka before they were stored (ingest_gaps)",
+      labelNames: ["topic"],
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,146 @@
+import { createServer } from "node:http";
+import type { Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import { getRequestListener, RequestError } from "@hono/node-server";
+import { Counter } from "prom-client";
+import { messageOf, RushhourError } from "./errors.ts";
+import type { Metrics } from "./metrics.ts";
+
+export interface HttpServer {
+  readonly url: string; // with the port really taken, e.g. http://127.0.0.1:8000
+  /** Takes no new connections, finishes what is in flight, closes; cuts what is not done by the deadline. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+type FetchHandler = Parameters<typeof getRequestListener>[0];
+
+export interface ListenOptions {
+  readonly service: string; // label of the metrics
+  readonly host: string;
+  readonly port: number; // 0 takes a free one
+  readonly metrics: Metrics;
+  readonly wayOut: string; // what a person can do when the port is taken
+}
+
+/**
+ * Serves `app` over HTTP/1.1, counting open connections and what never reached the app.
+ * @throws RushhourError PORT_IN_USE, or CONFIG_INVALID for an address this machine does not have
+ */
+export async function listen(
+  app: { readonly fetch: FetchHandler },
+  { service, host, port, metrics, wayOut }: ListenOptions,
+): Promise<HttpServer> {
+  const malformed = new Counter({
+    name: "http_malformed_total",
+    help: "Requests that the HTTP parser refused: they reach no route and leave no record",
+    registers: [metrics.registry],
+  });
+  const listener = getRequestListener(app.fetch, {
+    errorHandler(error) {
+      if (error instanceof RequestError) malformed.inc();
+      return new Response(null, { status: error instanceof RequestError ? 400 : 500 });
+    },
+  });
+  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
+  refuseMalformed(server, () => malformed.inc());
+  countConnections(server, service, metrics);
+  const connections = trackConnections(server);
+  await bind(server, host, port, wayOut);
+  const { port: taken } = server.address() as AddressInfo;
+  return {
+    url: `http://${host.includes(":") ? `[${host}]` : host}:${taken}`,
+    close: (deadlineMs) => drain(server, connections, deadlineMs),
+  };
+}
+
+/** Keeps the gauge of open connections true to the server. */
+function countConnections(server: Server, service: string, metrics: Metrics): void {
+  const labels = { service, connection_type: "http" };
+  metrics.activeConnections.set(labels, 0);
+  server.on("connection", (socket) => {
+    metrics.activeConnections.inc(labels);
+    socket.once("close", () => metrics.activeConnections.dec(labels));
+  });
+}
+
+/** Answers what the parser refuses, as Node would unasked. */
+function refuseMalformed(server: Server, count: () => void): void {
+  const statusOf: Readonly<Record<string, string>> = {
+    HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+    ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
+  };
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy(); // it left
+    count();
+    const status = statusOf[error.code ?? ""] ?? "400 Bad Request";
+    socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+  });
+}
+
+async function bind(server: Server, host: string, port: number, wayOut: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  server.once("error", reject);
+  server.listen(port, host, () => resolve(undefined));
+  try {
+    await promise;
+  } catch (error) {
+    throw refusalOf(error as NodeJS.ErrnoException, host, port, wayOut);
+  }
+  server.off("error", reject);
+}
+
+function refusalOf(error: NodeJS.ErrnoException, host: string, port: number, wayOut: string): RushhourError {
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new RushhourError(
+        "PORT_IN_USE",
+        `port ${port} of ${host} is taken by another process; stop it, or ${wayOut}`,
+        { cause: error },
+      );
+    case "EACCES":
+      return new RushhourError("CONFIG_INVALID", `port ${port} of ${host} needs more rights; ${wayOut}`, {
+        cause: error,
+      });
+    case undefined:
+    default:
+      return new RushhourError(
+        "CONFIG_INVALID",
+        `cannot listen on ${host} port ${port} (${messageOf(error)}); the host must be an address of this machine, such as 127.0.0.1`,
+        { cause: error },
+      );
+  }
+}
+
+interface Connections {
+  readonly open: ReadonlySet<Socket>;
+  /** Those that never carried a request: Node does not count them as idle, so a drain would wait for them. */
+  readonly unused: ReadonlySet<Socket>;
+}
+
+function trackConnections(server: Server): Connections {
+  const open = new Set<Socket>();
+  const unused = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    open.add(socket);
+    unused.add(socket);
+    socket.once("close", () => {
+      open.delete(socket);
+      unused.delete(socket);
+    });
+  });
+  server.on("request", ({ socket }) => unused.delete(socket));
+  return { open, unused };
+}
+
+async function drain(server: Server, { open, unused }: Connections, deadlineMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // The server is closed a moment before its last sockets are, and a request that is cut leaves its record then.
+  const gone = Array.from(open, (socket) => new Promise((resolve) => socket.once("close", resolve)));
+  for (const socket of unused) socket.destroy();
+  // A connection is idle again when its answer is out; nobody shall wait for its keep-alive time to pass.
+  const sweep = setInterval(() => server.closeIdleConnections(), 20);
+  const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
+  await Promise.all([closed, ...gone]);
+  clearInterval(sweep);
+  clearTimeout(deadline);
+}

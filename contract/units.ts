@@ -1,0 +1,68 @@
+import { z } from "zod";
+import { RushhourError } from "./errors.ts";
+
+const UNIT_MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
+const PER_SECOND = { s: 1, m: 60, h: 3_600 } as const;
+
+const NUMBER = String.raw`\d+(?:\.\d+)?`;
+const DURATION = new RegExp(
+  `^(?=\\d)${Object.keys(UNIT_MS)
+    .map((unit) => `(?:(?<${unit}>${NUMBER})${unit})?`)
+    .join("")}$`,
+);
+const RATE = new RegExp(`^(?<count>${NUMBER})(?:/(?<per>[smh]))?$`);
+
+const DURATION_RULE =
+  "must be a duration above 0 and up to 1000d, largest unit first, such as 500ms, 30s, 1h30m";
+const RATE_RULE = "must be a rate above 0 and up to 1000000/s, such as 50/s, 3000/m, 100/h";
+
+/**
+ * Milliseconds of a duration such as `500ms`, `1.5s`, `1h30m`, `2d`.
+ * @throws RushhourError CONFIG_INVALID
+ */
+export function parseDuration(text: string): number {
+  return parsed("duration", text, toMs(text), DURATION_RULE);
+}
+
+/**
+ * Events a second of a rate such as `50/s`, `3000/m`, `100/h`; a bare number counts a second.
+ * @throws RushhourError CONFIG_INVALID
+ */
+export function parseRate(text: string): number {
+  return parsed("rate", text, toPerSecond(text), RATE_RULE);
+}
+
+/** {@link parseDuration} as a setting for `readSettings`: milliseconds. */
+export const durationSetting = z.string().transform(settingOf(toMs, DURATION_RULE));
+
+/** {@link parseRate} as a setting for `readSettings`: events a second. */
+export const rateSetting = z.string().transform(settingOf(toPerSecond, RATE_RULE));
+
+function toMs(text: string): number | undefined {
+  const parts = DURATION.exec(text)?.groups;
+  if (parts === undefined) return undefined;
+  let ms = 0;
+  for (const [unit, unitMs] of Object.entries(UNIT_MS)) ms += Number(parts[unit] ?? 0) * unitMs;
+  return ms > 0 && ms <= 1_000 * UNIT_MS.d ? ms : undefined;
+}
+
+function toPerSecond(text: string): number | undefined {
+  const parts = RATE.exec(text)?.groups;
+  if (parts === undefined) return undefined;
+  const perSecond = Number(parts["count"]) / PER_SECOND[(parts["per"] ?? "s") as keyof typeof PER_SECOND];
+  return perSecond > 0 && perSecond <= 1_000_000 ? perSecond : undefined;
+}
+
+function parsed(what: string, text: string, value: number | undefined, rule: string): number {
+  if (value === undefined) throw new RushhourError("CONFIG_INVALID", `the ${what} "${text}" ${rule}`);
+  return value;
+}
+
+function settingOf(parse: (text: string) => number | undefined, rule: string) {
+  return (text: string, context: z.RefinementCtx<string>): number => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.addIssue(rule);
+    return z.NEVER;
+  };
+}

@@ -1,0 +1,35 @@
+-- One row per answered request. Clustered for time: (timestamp, request_id) is the identity and the one unique key,
+-- so inserts append and a redelivered record finds its twin; partitioned by day so that age is dropped, not deleted.
+-- init_db/partitions.ts splits the days off p_future.
+CREATE TABLE IF NOT EXISTS api_logs (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  request_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'UUIDv7 made by the server for this response',
+  timestamp DATETIME(3) NOT NULL COMMENT 'UTC, start of the request',
+  level ENUM('DEBUG', 'INFO', 'ERROR', 'CRITICAL') CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  service VARCHAR(64) NOT NULL,
+  instance VARCHAR(128) NOT NULL DEFAULT '' COMMENT 'host or process',
+  endpoint VARCHAR(255) NOT NULL COMMENT 'route template',
+  path VARCHAR(1024) NOT NULL DEFAULT '' COMMENT 'raw path without the query',
+  method VARCHAR(16) NOT NULL,
+  status_code SMALLINT UNSIGNED NOT NULL,
+  response_time_ms DOUBLE NOT NULL,
+  user_agent VARCHAR(512) NULL,
+  client_ip VARCHAR(45) NULL,
+  bytes_in BIGINT UNSIGNED NULL,
+  bytes_out BIGINT UNSIGNED NULL,
+  user_id VARCHAR(64) NULL,
+  client_request_id VARCHAR(128) NULL COMMENT 'what the caller sent as x-request-id',
+  error_type VARCHAR(128) NULL,
+  error_message VARCHAR(1024) NULL,
+  stack TEXT NULL,
+  run_id VARCHAR(64) NULL COMMENT 'the simulator run that sent it',
+  trace_id VARCHAR(32) NULL,
+  source VARCHAR(36) NULL COMMENT 'boot id of the publisher',
+  seq BIGINT UNSIGNED NULL COMMENT 'gapless per source',
+  extra JSON NULL COMMENT 'fields this version does not know',
+  stored_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+  PRIMARY KEY (timestamp, request_id),
+  KEY id (id),
+  KEY level_time (level, timestamp)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+PARTITION BY RANGE COLUMNS (timestamp) (PARTITION p_future VALUES LESS THAN (MAXVALUE))

@@ -1,0 +1,71 @@
+import type { ICustomPartitioner, Kafka, Producer } from "kafkajs";
+
+/** Record values to append to each topic. */
+export type TopicBatches = ReadonlyMap<string, readonly string[]>;
+
+export interface BatchProducer {
+  /**
+   * Appends all batches with one request a broker; resolves when every in-sync replica has them. One call at a time.
+   * After a failure some may have been appended: sending the same again can store a record twice in Kafka, which the
+   * identity of the record undoes in SQL.
+   * @throws whatever kept Kafka from taking them; the same batches can be sent again
+   */
+  send(batches: TopicBatches): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * An idempotent producer that is replaced after every failure: kafkajs cannot go on after a sequence error, and a
+ * new producer id is cheap. Each batch goes to one partition, the next batch to the next: few large record batches
+ * rather than many small ones.
+ */
+export function createBatchProducer(kafka: Kafka): BatchProducer {
+  let current: Promise<Producer> | undefined;
+  let turn = 0;
+
+  const partitioner: ICustomPartitioner =
+    () =>
+    ({ partitionMetadata }) => {
+      const led = partitionMetadata.filter((partition) => partition.leader >= 0);
+      const candidates = led.length > 0 ? led : partitionMetadata;
+      return candidates[turn % candidates.length]?.partitionId ?? 0;
+    };
+
+  async function open(): Promise<Producer> {
+    const producer = kafka.producer({
+      idempotent: true,
+      maxInFlightRequests: 1,
+      createPartitioner: partitioner,
+      allowAutoTopicCreation: false,
+    });
+    await producer.connect();
+    return producer;
+  }
+
+  async function discard(): Promise<void> {
+    const producer = current;
+    current = undefined;
+    await producer?.then((opened) => opened.disconnect()).catch(() => undefined); // it has failed already
+  }
+
+  return {
+    async send(batches) {
+      try {
+        const producer = await (current ??= open());
+        turn++;
+        await producer.sendBatch({
+          acks: -1,
+          timeout: 10_000,
+          topicMessages: Array.from(batches, ([topic, values]) => ({
+            topic,
+            messages: values.map((value) => ({ value })),
+          })),
+        });
+      } catch (error) {
+        await discard();
+        throw error;
+      }
+    },
+    close: discard,
+  };
+}

@@ -1,0 +1,82 @@
+import type { Level } from "../contract/request-log.ts";
+
+export interface BufferedRecord {
+  readonly topic: string;
+  readonly value: string; // JSON
+  readonly level: Level;
+  readonly run_id: string | undefined;
+}
+
+export interface Batch {
+  readonly records: readonly BufferedRecord[];
+  readonly topics: ReadonlyMap<string, readonly string[]>; // values by topic
+}
+
+export interface RecordBuffer {
+  /** Admission is where records are shed: DEBUG from 80 % of the cap, INFO from 90 %, ERROR and CRITICAL at the cap. */
+  hasRoomFor(level: Level): boolean;
+  add(record: BufferedRecord): void;
+  size(): number; // records
+  fill(): number; // 0 to 1, of the nearer cap
+  hasFullBatch(): boolean;
+  /** The oldest records, as many as one send should carry. */
+  take(): Batch;
+  takeAll(): BufferedRecord[];
+}
+
+const SHED_AT: Readonly<Record<Level, number>> = { DEBUG: 0.8, INFO: 0.9, ERROR: 1, CRITICAL: 1 };
+
+/** A send may carry so much: below Kafka's 1 MiB a batch, even if all is one topic's. */
+const BATCH_RECORDS = 2_000;
+const BATCH_CHARACTERS = 640 * 1024;
+
+/** First in, first out, bounded by records and characters. */
+export function createBuffer(cap: { readonly records: number; readonly characters: number }): RecordBuffer {
+  let queue: BufferedRecord[] = [];
+  let head = 0;
+  let characters = 0;
+
+  const size = () => queue.length - head;
+  const fill = () => Math.max(size() / cap.records, characters / cap.characters);
+
+  function take(): Batch {
+    const records: BufferedRecord[] = [];
+    const topics = new Map<string, string[]>();
+    for (
+      let taken = 0;
+      head < queue.length && records.length < BATCH_RECORDS && taken < BATCH_CHARACTERS;
+      head++
+    ) {
+      const record = queue[head]!;
+      taken += record.value.length;
+      characters -= record.value.length;
+      records.push(record);
+      const values = topics.get(record.topic);
+      if (values) values.push(record.value);
+      else topics.set(record.topic, [record.value]);
+    }
+    if (head * 2 >= queue.length) {
+      queue = queue.slice(head);
+      head = 0;
+    }
+    return { records, topics };
+  }
+
+  return {
+    hasRoomFor: (level) => fill() < SHED_AT[level],
+    add(record) {
+      queue.push(record);
+      characters += record.value.length;
+    },
+    size,
+    fill,
+    hasFullBatch: () => size() >= BATCH_RECORDS || characters >= BATCH_CHARACTERS,
+    take,
+    takeAll() {
+      const rest = queue.slice(head);
+      queue = [];
+      head = characters = 0;
+      return rest;
+    },
+  };
+}

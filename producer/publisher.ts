@@ -1,0 +1,235 @@
+import { hostname } from "node:os";
+import { setTimeout as wait } from "node:timers/promises";
+import { Counter, Gauge } from "prom-client";
+import { v4 as uuidv4 } from "uuid";
+import { messageOf } from "../contract/errors.ts";
+import type { Logger } from "../contract/logger.ts";
+import type { Metrics } from "../contract/metrics.ts";
+import type { PublisherStatus } from "../contract/publisher-status.ts";
+import { PUBLISHER_STATUS_TOPIC, TOPIC_OF_LEVEL } from "../contract/topics.ts";
+import type { DependencyState } from "../contract/status.ts";
+import { createKafka } from "../kafka/client.ts";
+import { createBatchProducer } from "../kafka/producer.ts";
+import { createBuffer, type Batch } from "./buffer.ts";
+import { createDrops } from "./drops.ts";
+import type { Publish } from "./publish.ts";
+
+export interface PublisherOptions {
+  readonly brokers: readonly string[]; // host:port
+  readonly service: string;
+  readonly instance?: string | undefined; // default: the host's name
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Records held while Kafka is slow or away, at most; also at most 64 Mi characters. */
+  readonly bufferRecords?: number;
+}
+
+export interface Publisher {
+  readonly publish: Publish;
+  /** Boot id: the `source` of every record it numbers. */
+  readonly source: string;
+  readonly readiness: () => DependencyState;
+  /** Resolves once at least half of the buffer is free. For producers that can wait; the API never does. */
+  room(): Promise<void>;
+  /**
+   * Takes nothing more, delivers what is held, says so and disconnects. What Kafka has not taken by the deadline is dropped
+   * and counted. May be called twice.
+   */
+  close(deadlineMs?: number): Promise<void>;
+}
+
+const LINGER_MS = 20; // collects a batch; part of the delay from request to row
+const LONGEST_RETRY_MS = 1_000;
+const STATUS_INTERVAL_MS = 1_000;
+const MAX_BUFFERED_CHARACTERS = 64 * 2 ** 20;
+
+/**
+ * Takes records from request handlers and delivers them to the topic of their level: a bounded buffer, batches, one
+ * send at a time, retries for as long as Kafka is away. Opens nothing before it returns, so an API starts with
+ * Kafka away. When the buffer runs full DEBUG is shed first and ERROR last (buffer.ts); what was dropped is
+ * counted by run, level and reason, and said on `publisher-status`.
+ *
+ * (A spool on disk will stand between the buffer and Kafka.)
+ */
+export function createPublisher(options: PublisherOptions): Publisher {
+  const { service, instance = hostname(), logger, metrics } = options;
+  const source = uuidv4();
+  const startedAt = new Date().toISOString();
+  const kafka = createKafka({ brokers: options.brokers, clientId: `rushhour-${service}`, logger });
+  const producer = createBatchProducer(kafka);
+  const buffer = createBuffer({
+    records: options.bufferRecords ?? 100_000,
+    characters: MAX_BUFFERED_CHARACTERS,
+  });
+  const drops = createDrops();
+  const own = ownMetrics(metrics, () => buffer.size());
+
+  let seq = 0;
+  let acknowledged = 0;
+  let said = ""; // the counts last acknowledged on publisher-status
+  let saidAtMs = 0;
+  let kafkaState: DependencyState = { ready: false, reason: "not connected yet" };
+  let pumping: Promise<void> | undefined;
+  let closed: Promise<void> | undefined;
+  let deadlineAt = Infinity; // Unix ms
+  let roomWanted: (() => void)[] = [];
+  let endLinger: () => void = () => undefined;
+
+  function publish(record: Parameters<Publish>[0]): void {
+    const reason = closed ? "closed" : buffer.hasRoomFor(record.level) ? undefined : "buffer_full";
+    if (reason) {
+      drop({ run_id: record.run_id, level: record.level }, reason);
+      return;
+    }
+    seq++;
+    const value = `${JSON.stringify(record).slice(0, -1)},"source":"${source}","seq":${seq}}`;
+    buffer.add({ topic: TOPIC_OF_LEVEL[record.level], value, level: record.level, run_id: record.run_id });
+    if (!pumping) start();
+  }
+
+  function drop(
+    record: { run_id?: string | undefined; level: Parameters<Publish>[0]["level"] },
+    reason: string,
+  ): void {
+    drops.add(record.run_id ?? "", record.level, reason);
+    own.dropped.inc({ level: record.level, reason });
+  }
+
+  function start(): void {
+    pumping = pump().finally(() => {
+      pumping = undefined;
+    });
+  }
+
+  /** Delivers until nothing is left; each second the counts go along. */
+  async function pump(): Promise<void> {
+    do {
+      if (!buffer.hasFullBatch() && !closed) await linger();
+      const status = statusIsDue() ? statusRecord(false) : undefined;
+      if (!(await deliver(buffer.take(), status))) return;
+    } while (buffer.size() > 0);
+  }
+
+  /** @returns false when the deadline came first: the batch is dropped and counted */
+  async function deliver(batch: Batch, status: PublisherStatus | undefined): Promise<boolean> {
+    const topics = new Map(batch.topics);
+    if (status) topics.set(PUBLISHER_STATUS_TOPIC, [JSON.stringify(status)]);
+    if (topics.size === 0) return true;
+    const done = metrics.messageDuration.startTimer({ service, topic: "(all)" });
+    for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
+      try {
+        await producer.send(topics);
+        break;
+      } catch (error) {
+        if (kafkaState.ready || kafkaState.reason !== messageOf(error)) {
+          logger.warn(
+            { reason: messageOf(error), buffered: buffer.size() },
+            "Kafka is away; records are held",
+          );
+        }
+        kafkaState = { ready: false, reason: messageOf(error) };
+        metrics.processingErrors.inc({ service, error_type: "kafka_send" });
+        if (Date.now() + delayMs > deadlineAt) {
+          for (const record of batch.records) drop(record, "closed");
+          return false;
+        }
+        await wait(delayMs * (0.5 + Math.random() / 2));
+      }
+    }
+    done();
+    if (!kafkaState.ready) logger.info("Kafka takes records");
+    kafkaState = { ready: true };
+    acknowledged += batch.records.length;
+    if (status) {
+      said = countsOf(status);
+      saidAtMs = Date.now();
+    }
+    for (const [topic, values] of batch.topics) {
+      metrics.messagesProcessed.inc({ service, topic, status: "sent" }, values.length);
+    }
+    if (buffer.fill() < 0.5) {
+      for (const resolve of roomWanted) resolve();
+      roomWanted = [];
+    }
+    return true;
+  }
+
+  const linger = () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LINGER_MS);
+      endLinger = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  function statusRecord(isClosed: boolean): PublisherStatus {
+    const reported_at = new Date().toISOString();
+    const counts = { last_seq: seq, acknowledged, drops: drops.list(), closed: isClosed };
+    return { v: 1, source, service, instance, started_at: startedAt, reported_at, ...counts };
+  }
+
+  const countsOf = ({ last_seq, acknowledged, drops }: PublisherStatus) =>
+    JSON.stringify([last_seq, acknowledged, drops]);
+  const statusIsDue = () =>
+    Date.now() - saidAtMs >= STATUS_INTERVAL_MS && countsOf(statusRecord(false)) !== said;
+
+  async function closeNow(deadlineMs: number): Promise<void> {
+    deadlineAt = Date.now() + deadlineMs;
+    clearInterval(statusTimer);
+    endLinger();
+    const delivered = (async () => {
+      await pumping;
+      await pump();
+      await producer.send(new Map([[PUBLISHER_STATUS_TOPIC, [JSON.stringify(statusRecord(true))]]]));
+    })().catch((error: unknown) =>
+      logger.warn({ reason: messageOf(error) }, "closed without a last word to Kafka"),
+    );
+    const gaveUp = new AbortController();
+    await Promise.race([
+      delivered,
+      wait(deadlineMs, undefined, { signal: gaveUp.signal }).catch(() => undefined),
+    ]);
+    gaveUp.abort();
+    for (const record of buffer.takeAll()) drop(record, "closed");
+    await producer.close();
+    const lost = drops.list().reduce((sum, { dropped }) => sum + dropped, 0);
+    logger[lost > 0 ? "error" : "info"]({ published: seq, acknowledged, dropped: lost }, "publisher closed");
+  }
+
+  // The tail of the counts, and the first word of a publisher that has nothing to send yet.
+  const statusTimer = setInterval(() => {
+    if (!pumping && statusIsDue()) start();
+  }, STATUS_INTERVAL_MS);
+  statusTimer.unref();
+  start();
+
+  return {
+    publish,
+    source,
+    readiness: () => kafkaState,
+    room: () =>
+      buffer.fill() < 0.5 ? Promise.resolve() : new Promise((resolve) => roomWanted.push(resolve)),
+    close: (deadlineMs = 10_000) => (closed ??= closeNow(deadlineMs)),
+  };
+}
+
+function ownMetrics({ registry }: Metrics, buffered: () => number) {
+  const registers = [registry];
+  new Gauge({
+    name: "producer_buffered_records",
+    help: "Records taken over and not yet acknowledged by Kafka",
+    registers,
+    collect() {
+      this.set(buffered());
+    },
+  });
+  return {
+    dropped: new Counter({
+      name: "producer_events_dropped_total",
+      help: "Records that could not be kept, by level and reason",
+      labelNames: ["level", "reason"],
+      registers,
+    }),
+  };
+}

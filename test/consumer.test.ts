@@ -1,0 +1,230 @@
+import { randomUUID } from "node:crypto";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { createMetrics } from "../contract/metrics.ts";
+import { TOPIC_OF_LEVEL } from "../contract/topics.ts";
+import { startConsumer } from "../consumer/consumer.ts";
+import { createBatchProducer } from "../kafka/producer.ts";
+import {
+  aRequestLog,
+  freshTopics,
+  numberOf,
+  openAdmin,
+  openTestDatabase,
+  rowsOf,
+  silent,
+  startRole,
+  testBrokers,
+  testKafka,
+  until,
+} from "./harness.ts";
+
+const COUNT = "SELECT COUNT(*) FROM api_logs";
+
+beforeEach(() => freshTopics());
+
+async function send(topic: string, values: readonly string[]): Promise<void> {
+  const producer = createBatchProducer(testKafka());
+  await producer.send(new Map([[topic, values]]));
+  await producer.close();
+}
+
+function startTestConsumer(writerUrl: string, group: string) {
+  const consumer = startConsumer({
+    ...{ brokers: testBrokers(), group, writerUrl, logger: silent, metrics: createMetrics() },
+    onCrash: (error) => {
+      throw error;
+    },
+  });
+  onTestFinished(() => consumer.close());
+  return consumer;
+}
+
+describe("the consumer", () => {
+  test("A-14 stores the three topics in api_logs with their level", async () => {
+    const { pool, writerUrl } = await openTestDatabase();
+    const logs = [
+      aRequestLog({ level: "INFO" }),
+      aRequestLog({ level: "DEBUG", endpoint: "/health" }),
+      aRequestLog({
+        level: "ERROR",
+        status_code: 503,
+        error_type: "Unavailable",
+        error_message: "it's \\down\\ “now”\n",
+      }),
+      aRequestLog({ level: "CRITICAL", status_code: 500, stack: "TypeError: x\n  at y" }),
+    ];
+    for (const log of logs) await send(TOPIC_OF_LEVEL[log.level], [JSON.stringify(log)]);
+    startTestConsumer(writerUrl, randomUUID());
+    await until("four rows", async () => (await numberOf(pool, COUNT)) === 4);
+
+    const rows = await rowsOf(
+      pool,
+      "SELECT request_id, timestamp, level, status_code, response_time_ms, error_message FROM api_logs",
+    );
+    for (const log of logs) {
+      const row = rows.find(({ request_id }) => request_id === log.request_id)!;
+      expect(row).toMatchObject({ level: log.level, status_code: log.status_code, response_time_ms: 12.345 });
+      expect((row["timestamp"] as Date).toISOString()).toBe(log.timestamp);
+      expect(row["error_message"]).toBe(log.error_message ?? null);
+    }
+  });
+
+  test("a redelivered record adds no row and is counted", async () => {
+    const { pool, writerUrl } = await openTestDatabase();
+    const log = JSON.stringify(aRequestLog());
+    const other = JSON.stringify(aRequestLog());
+    startTestConsumer(writerUrl, randomUUID());
+    await send("info-logs", [log, log, other]);
+    await until("two rows", async () => (await numberOf(pool, COUNT)) === 2);
+    await send("info-logs", [other, JSON.stringify(aRequestLog()), log]);
+    await until("three rows", async () => (await numberOf(pool, COUNT)) === 3);
+
+    const [sums] = await rowsOf(
+      pool,
+      "SELECT SUM(rows_in) AS rows_in, SUM(duplicates) AS duplicates FROM ingest_offsets",
+    );
+    expect([Number(sums!["rows_in"]), Number(sums!["duplicates"])]).toEqual([3, 3]);
+  });
+
+  test("garbage becomes dead letters and stops nothing", async () => {
+    const { pool, writerUrl } = await openTestDatabase();
+    const deep = `${'{"a":'.repeat(120)}1${"}".repeat(120)}`;
+    const good = [aRequestLog(), aRequestLog()];
+    await send("info-logs", [
+      "not json at all",
+      JSON.stringify(good[0]),
+      "[1,2]",
+      JSON.stringify(aRequestLog({ status_code: 999 })),
+      JSON.stringify(aRequestLog({ timestamp: new Date(Date.now() + 2 * 3_600_000).toISOString() })),
+      JSON.stringify({ ...aRequestLog(), deep: JSON.parse(deep) as unknown }),
+      "",
+      JSON.stringify(good[1]),
+    ]);
+    startTestConsumer(writerUrl, randomUUID());
+    await until("two rows", async () => (await numberOf(pool, COUNT)) === 2);
+
+    const letters = await rowsOf(
+      pool,
+      "SELECT reason, detail, CAST(value AS CHAR) AS value, `offset` FROM dead_letters ORDER BY `offset`",
+    );
+    expect(letters.map(({ reason }) => reason as string)).toEqual([
+      ...["not_json", "not_an_object", "invalid_field", "in_the_future", "refused_by_sql", "not_json"],
+    ]);
+    expect(letters[0]!["value"]).toBe("not json at all");
+    expect(letters[2]!["detail"]).toBe("status_code=999 must be a whole number from 100 to 599");
+    const ids = (await rowsOf(pool, "SELECT request_id FROM api_logs")).map(
+      ({ request_id }) => request_id as string,
+    );
+    expect(ids.sort()).toEqual(good.map(({ request_id }) => request_id).sort());
+  });
+
+  test("plain records of other producers are stored, and redelivery of those without an id adds no row", async () => {
+    const { pool, writerUrl } = await openTestDatabase();
+    const plain = {
+      endpoint: "/users",
+      method: "get",
+      status_code: 200,
+      response_time_ms: "3.5",
+      timestamp: "2026-01-02 03:04:05",
+    };
+    await send("debug-logs", [
+      JSON.stringify(plain),
+      JSON.stringify({ ...plain, log_id: "abc", status_code: 500, level: "DEBUG", colour: "red" }),
+    ]);
+    startTestConsumer(writerUrl, randomUUID());
+    await until("two rows", async () => (await numberOf(pool, COUNT)) === 2);
+    // A second database-side start from scratch: the position is forgotten, so everything comes again.
+    await pool.query("DELETE FROM ingest_offsets");
+    startTestConsumer(writerUrl, randomUUID());
+    await until(
+      "both seen again",
+      async () => (await numberOf(pool, "SELECT SUM(duplicates) FROM ingest_offsets")) === 2,
+    );
+
+    const rows = await rowsOf(
+      pool,
+      "SELECT request_id, level, method, service, timestamp, extra FROM api_logs ORDER BY level",
+    );
+    expect(rows).toHaveLength(2);
+    expect(rows[0]).toMatchObject({
+      level: "DEBUG",
+      method: "GET",
+      service: "unknown",
+      timestamp: new Date("2026-01-02T03:04:05Z"),
+    });
+    expect(rows[0]!["request_id"]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5/);
+    expect(rows[1]).toMatchObject({ request_id: "abc", level: "ERROR" });
+    expect(JSON.parse(JSON.stringify(rows[1]!["extra"]))).toSatisfy((extra: unknown) =>
+      JSON.stringify(extra).includes("red"),
+    );
+  });
+
+  test("positions are committed to Kafka too, so that group lag is true", async () => {
+    const { pool, writerUrl } = await openTestDatabase();
+    const group = randomUUID();
+    startTestConsumer(writerUrl, group);
+    await send(
+      "info-logs",
+      Array.from({ length: 50 }, () => JSON.stringify(aRequestLog())),
+    );
+    await until("fifty rows", async () => (await numberOf(pool, COUNT)) === 50);
+    const admin = testKafka().admin();
+    await admin.connect();
+    onTestFinished(() => admin.disconnect());
+    await until("a lag of 0", async () => {
+      const [committed] = await admin.fetchOffsets({ groupId: group, topics: ["info-logs"] });
+      const ends = await admin.fetchTopicOffsets("info-logs");
+      return ends.every(({ partition, high, low }) => {
+        const offset = committed!.partitions.find((part) => part.partition === partition)!.offset;
+        return offset === high || (high === low && offset === "-1");
+      });
+    });
+  });
+
+  test("a position outside the log is said in ingest_gaps and reading restarts at the log's start", async () => {
+    const { pool, writerUrl } = await openTestDatabase();
+    const admin = await openAdmin();
+    await send("error-logs", [JSON.stringify(aRequestLog({ status_code: 500 }))]);
+    for (const partition of [0, 1, 2]) {
+      await pool.query(
+        "INSERT INTO ingest_offsets (cluster, topic, `partition`, next_offset) VALUES (?, 'error-logs', ?, 1000)",
+        [await admin.clusterId(), partition],
+      );
+    }
+    startTestConsumer(writerUrl, randomUUID());
+    await until("the row", async () => (await numberOf(pool, COUNT)) === 1);
+    await until("three gaps", async () => (await numberOf(pool, "SELECT COUNT(*) FROM ingest_gaps")) === 3);
+  });
+
+  test("two consumers share the partitions; one killed with SIGKILL and restarted loses and doubles nothing", async () => {
+    const { pool, writerUrl, name } = await openTestDatabase();
+    const env = { MYSQL_WRITER_URL: writerUrl, CONSUMER_PORT: "0", CONSUMER_GROUP: name };
+    const first = await startRole(["consumer"], env);
+    await startRole(["consumer"], env);
+    const producer = createBatchProducer(testKafka());
+    onTestFinished(() => producer.close());
+    let sent = 0;
+    const sendSome = async (batches: number) => {
+      for (let i = 0; i < batches; i++) {
+        const values = Array.from({ length: 200 }, () => JSON.stringify(aRequestLog()));
+        await producer.send(new Map([["info-logs", values]]));
+        sent += values.length;
+      }
+    };
+    await sendSome(10);
+    await until("first rows", async () => (await numberOf(pool, COUNT)) > 0);
+    await until(
+      "both to hold partitions",
+      async () => (await numberOf(pool, "SELECT COUNT(DISTINCT owner) FROM ingest_offsets")) >= 1,
+    );
+    first.process.kill("SIGKILL");
+    await sendSome(20);
+    await startRole(["consumer"], env);
+    await sendSome(10);
+    await until("all rows", async () => (await numberOf(pool, COUNT)) === sent, { deadlineMs: 45_000 });
+    expect(await numberOf(pool, "SELECT COUNT(DISTINCT request_id) FROM api_logs")).toBe(sent);
+    expect(await numberOf(pool, "SELECT SUM(rows_in) FROM ingest_offsets WHERE topic = 'info-logs'")).toBe(
+      sent,
+    );
+  }, 90_000);
+});

@@ -1,0 +1,188 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { createInterface } from "node:readline";
+import { setTimeout as wait } from "node:timers/promises";
+import { pino } from "pino";
+import { v7 as uuidv7 } from "uuid";
+import { inject, onTestFinished } from "vitest";
+import type { RequestLog } from "../contract/request-log.ts";
+import { allTopics } from "../contract/topics.ts";
+import { connect, openPool, urlOfUser, type Pool, type Row } from "../init_db/database.ts";
+import { migrate } from "../init_db/migrate.ts";
+import { userName, type Accounts } from "../init_db/users.ts";
+import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
+import { createKafka, type Kafka } from "../kafka/client.ts";
+
+export const silent = pino({ level: "silent" });
+
+export interface TestDatabase {
+  readonly pool: Pool; // as the owner
+  readonly name: string;
+  readonly ownerUrl: string;
+  readonly writerUrl: string;
+  readonly readerUrl: string;
+  readonly accounts: Accounts;
+}
+
+/** A migrated database of the test's own; dropped when the test passes, kept for a look when it fails. */
+export async function openTestDatabase(): Promise<TestDatabase> {
+  const name = `rh_${randomBytes(5).toString("hex")}`;
+  const owner = new URL(inject("mysqlUrl"));
+  owner.pathname = `/${name}`;
+  const ownerUrl = owner.href;
+  const account = (role: "writer" | "reader") => ({
+    user: userName(role, name),
+    password: randomBytes(12).toString("hex"),
+  });
+  const accounts = { writer: account("writer"), reader: account("reader") };
+  await migrate(ownerUrl, accounts);
+  const pool = openPool(ownerUrl);
+  onTestFinished(async ({ task }) => {
+    await pool.end();
+    if (task.result?.state === "fail") return;
+    const connection = await connect(ownerUrl, { database: "" });
+    await connection.query(`DROP DATABASE ${name}`);
+    for (const { user } of Object.values(accounts)) await connection.query("DROP USER ?@'%'", [user]);
+    await connection.end();
+  });
+  const urlOf = ({ user, password }: Accounts["writer"]) => urlOfUser(ownerUrl, user, password);
+  return {
+    pool,
+    name,
+    ownerUrl,
+    writerUrl: urlOf(accounts.writer),
+    readerUrl: urlOf(accounts.reader),
+    accounts,
+  };
+}
+
+export async function rowsOf(pool: Pool, sql: string, params: readonly unknown[] = []): Promise<Row[]> {
+  const [rows] = await pool.query<Row[]>(sql, [...params]);
+  return rows;
+}
+
+export async function numberOf(pool: Pool, sql: string, params: readonly unknown[] = []): Promise<number> {
+  const [row] = await rowsOf(pool, sql, params);
+  return Number(Object.values(row!)[0]);
+}
+
+export const testBrokers = () => inject("kafkaBrokers").split(",");
+
+export const testKafka = (): Kafka =>
+  createKafka({ brokers: testBrokers(), clientId: "rushhour-test", logger: silent });
+
+export async function openAdmin(): Promise<KafkaAdmin> {
+  const admin = await connectAdmin(testKafka());
+  onTestFinished(() => admin.close());
+  return admin;
+}
+
+/** Empties the pipeline's topics by making them anew, so that a test counts only its own records. */
+export async function freshTopics(partitions = 3): Promise<void> {
+  const topics = allTopics(partitions);
+  const names = topics.map(({ name }) => name);
+  const admin = testKafka().admin();
+  await admin.connect();
+  try {
+    const existing = (await admin.listTopics()).filter((name) => names.includes(name));
+    if (existing.length > 0) await admin.deleteTopics({ topics: existing, timeout: 10_000 });
+    await until("the old topics to be gone", async () => {
+      const left = await admin.listTopics();
+      return !names.some((name) => left.includes(name));
+    });
+  } finally {
+    await admin.disconnect();
+  }
+  const ours = await connectAdmin(testKafka());
+  await until(
+    "the new topics",
+    async () => (await ours.createTopics(topics).catch(() => undefined)) !== undefined,
+  );
+  await ours.close();
+}
+
+/** Waits for a condition; fails with its name after the deadline. */
+export async function until(
+  label: string,
+  condition: () => Promise<boolean> | boolean,
+  { deadlineMs = 30_000, everyMs = 50 } = {},
+): Promise<void> {
+  const endMs = performance.now() + deadlineMs;
+  while (!(await condition())) {
+    if (performance.now() > endMs) throw new Error(`waited ${deadlineMs} ms for ${label}`);
+    await wait(everyMs);
+  }
+}
+
+export function aRequestLog(overrides: Partial<RequestLog> = {}): RequestLog {
+  const nowMs = Date.now();
+  return {
+    v: 1,
+    request_id: uuidv7({ msecs: nowMs }),
+    timestamp: new Date(nowMs).toISOString(),
+    level: "INFO",
+    service: "orders",
+    instance: "test",
+    endpoint: "/orders/:id",
+    path: "/orders/7",
+    method: "GET",
+    status_code: 200,
+    response_time_ms: 12.345,
+    ...overrides,
+  };
+}
+
+export interface Role {
+  readonly process: ChildProcess;
+  readonly url: string; // of its HTTP server
+  readonly log: readonly string[];
+  readonly exited: Promise<number | NodeJS.Signals>;
+}
+
+/** Starts a real process of the program and waits until it listens; ends it with the test. */
+export async function startRole(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Role> {
+  const child = spawn(process.execPath, ["cli/rushhour.js", ...args], {
+    env: { ...process.env, KAFKA_BROKERS: inject("kafkaBrokers"), MYSQL_URL: "", ...env },
+    stdio: ["ignore", "inherit", "pipe"],
+  });
+  const exited = new Promise<number | NodeJS.Signals>((resolve) => {
+    child.once("exit", (code, signal) => resolve(signal ?? code ?? -1));
+  });
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await exited;
+  });
+  const log: string[] = [];
+  const url = new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stderr }).on("line", (line) => {
+      log.push(line);
+      const found = /"url":"(http[^"]+)"/.exec(line)?.[1];
+      if (found) resolve(found);
+    });
+    void exited.then((code) =>
+      reject(new Error(`rushhour ${args.join(" ")} ended with ${code}:\n${log.join("\n")}`)),
+    );
+  });
+  return { process: child, url: await url, log, exited };
+}
+
+/** Runs a command of the program to its end. */
+export async function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, ["cli/rushhour.js", ...args], {
+    env: { ...process.env, NO_COLOR: "1", KAFKA_BROKERS: inject("kafkaBrokers"), MYSQL_URL: "", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  return new Promise((resolve) => {
+    child.once("close", (code, signal) => resolve({ code: signal ?? code ?? -1, stdout, stderr }));
+  });
+}
