@@ -1,21 +1,63 @@
 import { Command, CommanderError } from "commander";
-import { EXIT, messageOf, RushhourError } from "../contract/errors.ts";
+import { EXIT, isErrorCode, messageOf, RushhourError } from "../contract/errors.ts";
+
+/** One command a file; only the one asked for is loaded, so that a role starts without the others' libraries. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import("./up.ts")).upCommand(),
+  simulate: async () => (await import("./simulate.ts")).simulateCommand(),
+  quick: async () => (await import("./quick.ts")).quickCommand(),
+  verify: async () => (await import("./verify.ts")).verifyCommand(),
+  sql: async () => (await import("./sql.ts")).sqlCommand(),
+  api: async () => (await import("./api.ts")).apiCommand(),
+  consumer: async () => (await import("./consumer.ts")).consumerCommand(),
+  producer: async () => (await import("./producer.ts")).producerCommand(),
+  migrate: async () => (await import("./migrate.ts")).migrateCommand(),
+  topics: async () => (await import("./topics.ts")).topicsCommand(),
+  engines: async () => (await import("./engines.ts")).enginesCommand(),
+  doctor: async () => (await import("./doctor.ts")).doctorCommand(),
+};
+
+const [, , wanted = ""] = process.argv;
+const names = wanted in COMMANDS ? [wanted] : Object.keys(COMMANDS);
 
 const program = new Command("rushhour")
-  .description("API traffic simulator with an SQL-backed log store")
+  .description(
+    "An API traffic simulator with an SQL-backed log store: a mock shop writes each request to Kafka,\na consumer stores it in SQL, and the ledger proves that none was lost.",
+  )
   .exitOverride()
-  .showHelpAfterError("(add --help for the options and examples)");
+  .showHelpAfterError("(add --help for the options and examples)")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  rushhour up                      everything at once, until Ctrl-C
+  rushhour up -d 20s --rate 200/s  the same for 20 seconds
+  rushhour doctor                  what is there, what is missing, what to do
+  rushhour <command> --help        options and examples of a command`,
+  );
+for (const name of names) {
+  const command = await COMMANDS[name]!();
+  program.addCommand(command.copyInheritedSettings(program));
+}
 
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.invalidUsage; // commander has said why
-  } else if (error instanceof RushhourError) {
-    console.error(`rushhour: ${error.message}`);
-    process.exitCode = error.exitCode;
-  } else {
-    console.error(error instanceof Error ? error.stack : messageOf(error));
-    process.exitCode = EXIT.failure;
-  }
+  process.exitCode = report(error);
+}
+
+/** Says what went wrong once, without a stack where a person can mend it. @returns the exit code */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.invalidUsage; // commander has said why
+  const known = error instanceof RushhourError ? error : rushhourError(error);
+  console.error(
+    known ? `rushhour: ${known.message}` : error instanceof Error ? error.stack : messageOf(error),
+  );
+  return known?.exitCode ?? EXIT.failure;
+}
+
+/** engines/ imports nothing of ours, so its errors carry our codes on a class of their own. */
+function rushhourError(error: unknown): RushhourError | undefined {
+  const code = error instanceof Error ? (error as Error & { code?: unknown }).code : undefined;
+  return isErrorCode(code) ? new RushhourError(code, messageOf(error), { cause: error }) : undefined;
 }

@@ -30,6 +30,7 @@ const seed = count("must be a whole number from 0 to 4294967295", 0, 2 ** 32 - 1
 const home = z.string().min(1).default(".rushhour");
 
 export const kafkaSettings = z.object({
+  RUSHHOUR_HOME: home,
   KAFKA_BROKERS: brokers.optional(), // see cli/servers.ts for what stands in
   KAFKA_PARTITIONS: count("must be a whole number from 1 to 1000", 1, 1000).default(6),
 });

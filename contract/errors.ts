@@ -24,6 +24,7 @@ export const ERROR_CODES = [
   "QUERY_FAILED",
   "RUN_UNKNOWN", // no tally of that run
   "ALREADY_RUNNING",
+  "STOPPED", // by a signal, before there was anything to report
 ] as const;
 
 export type ErrorCode = (typeof ERROR_CODES)[number];
@@ -34,6 +35,7 @@ const EXIT_OF: Partial<Record<ErrorCode, ExitCode>> = {
   PORT_IN_USE: EXIT.invalidUsage,
   RUN_UNKNOWN: EXIT.invalidUsage,
   ALREADY_RUNNING: EXIT.invalidUsage,
+  STOPPED: EXIT.stoppedBySignal,
 };
 
 /**

@@ -22,10 +22,18 @@ export interface TestDatabase {
   readonly writerUrl: string;
   readonly readerUrl: string;
   readonly accounts: Accounts;
+  close(drop?: boolean): Promise<void>;
 }
 
 /** A migrated database of the test's own; dropped when the test passes, kept for a look when it fails. */
 export async function openTestDatabase(): Promise<TestDatabase> {
+  const database = await createTestDatabase();
+  onTestFinished(({ task }) => database.close(task.result?.state !== "fail"));
+  return database;
+}
+
+/** The same for several tests of a file: its caller closes it. */
+export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `rh_${randomBytes(5).toString("hex")}`;
   const owner = new URL(inject("mysqlUrl"));
   owner.pathname = `/${name}`;
@@ -37,22 +45,19 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   const accounts = { writer: account("writer"), reader: account("reader") };
   await migrate(ownerUrl, accounts);
   const pool = openPool(ownerUrl);
-  onTestFinished(async ({ task }) => {
+  const close = async (drop = true) => {
     await pool.end();
-    if (task.result?.state === "fail") return;
+    if (!drop) return;
     const connection = await connect(ownerUrl, { database: "" });
     await connection.query(`DROP DATABASE ${name}`);
     for (const { user } of Object.values(accounts)) await connection.query("DROP USER ?@'%'", [user]);
     await connection.end();
-  });
+  };
   const urlOf = ({ user, password }: Accounts["writer"]) => urlOfUser(ownerUrl, user, password);
   return {
-    pool,
-    name,
-    ownerUrl,
+    ...{ pool, name, ownerUrl, accounts, close },
     writerUrl: urlOf(accounts.writer),
     readerUrl: urlOf(accounts.reader),
-    accounts,
   };
 }
 

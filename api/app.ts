@@ -1,0 +1,169 @@
+import { hostname } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context, Env, MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
+import type { z } from "zod";
+import type { apiSettings } from "../contract/config.ts";
+import type { Metrics } from "../contract/metrics.ts";
+import type { ReadinessCheck } from "../contract/status.ts";
+import type { Publish } from "../producer/publish.ts";
+import { createCounters } from "./counters.ts";
+import { requestLog } from "./middleware/request-log.ts";
+import { answerThrown, problem, refuseInvalid } from "./problem.ts";
+import { docsRoutes } from "./routes/docs.ts";
+import { inventoryRoutes } from "./routes/inventory.ts";
+import { loginRoutes } from "./routes/login.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
+import { ordersRoutes } from "./routes/orders.ts";
+import { productsRoutes } from "./routes/products.ts";
+import { shopStatusRoutes } from "./routes/status.ts";
+import { usersRoutes } from "./routes/users.ts";
+import { Sessions } from "./sessions.ts";
+import { Shop } from "./shop.ts";
+import { createTrafficModel } from "./traffic-model.ts";
+import type { TrafficModel } from "./traffic-model.ts";
+
+export interface AppOptions {
+  readonly publish: Publish;
+  readonly metrics: Metrics;
+  readonly settings: Pick<
+    z.output<typeof apiSettings>,
+    "API_MODEL" | "API_SEED" | "API_MASK_IP" | "RUSHHOUR_INSTANCE"
+  >;
+  readonly readiness: ReadinessCheck;
+}
+
+/** The mock shop: every answer of it, refusals and failures too, becomes one record for `publish`. */
+export function createApp({ publish, metrics, settings, readiness }: AppOptions): OpenAPIHono {
+  const { API_MODEL: model, API_SEED: seed, RUSHHOUR_INSTANCE: instance = hostname() } = settings;
+  const shop = new Shop(seed);
+  const sessions = new Sessions();
+  const counters = createCounters(metrics);
+  const traffic = model === "realistic" ? createTrafficModel(seed) : undefined;
+  const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
+
+  app.use(
+    requestLog(
+      (record) => {
+        counters.count(record);
+        publish(record);
+      },
+      {
+        service: serviceOf,
+        instance,
+        userId: (c) => sessions.userId(c.req.header("authorization"))?.toString(),
+        isDebug: (c) => DEBUG_ROUTES.has(routePath(c, -1)),
+        maskIp: settings.API_MASK_IP === "yes",
+      },
+    ),
+    securityHeaders,
+  );
+  if (traffic) app.use(behaveLike(traffic));
+
+  app.route("/", usersRoutes(shop));
+  app.route("/", productsRoutes(shop));
+  app.route(
+    "/",
+    ordersRoutes(shop, () => traffic?.declinesPayment() ?? false),
+  );
+  app.route("/", inventoryRoutes(shop));
+  app.route("/", loginRoutes(shop, sessions));
+  app.route("/", shopStatusRoutes({ shop, instance, model, seed, metrics, readiness }));
+  app.route("/", metricsRoutes(counters));
+  app.route("/", docsRoutes());
+  app.doc31("/openapi.json", DOCUMENT);
+
+  refuseOtherMethods(app);
+  app.notFound((c) => problem(c, 404, "ROUTE_UNKNOWN", `no route has the path ${c.req.path}; see /docs`));
+  app.onError(answerThrown);
+  return app;
+}
+
+/** Of interest only when somebody is debugging. */
+const DEBUG_ROUTES: ReadonlySet<string> = new Set([
+  "/health",
+  "/health/live",
+  "/health/ready",
+  "/metrics",
+  "/metrics.json",
+  "/status",
+]);
+
+/** The service that would answer a route if the shop were made of several. */
+function serviceOf(c: Context): string {
+  const template = routePath(c, -1);
+  if (template.endsWith("/payment")) return "payments";
+  const [, first = ""] = template.split("/");
+  return first === "login" ? "auth" : SHOP_SERVICES.has(first) ? first : "api";
+}
+
+const SHOP_SERVICES: ReadonlySet<string> = new Set(["users", "products", "orders", "inventory"]);
+
+/** An answer is data, never a page: nothing may run, frame, sniff, share or keep it. The docs page says otherwise. */
+const SECURITY_HEADERS = Object.entries({
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+});
+
+const securityHeaders: MiddlewareHandler = (c, next) => {
+  for (const [name, value] of SECURITY_HEADERS) c.header(name, value);
+  return next();
+};
+
+/** Delays and fails requests as the model says, before the shop sees them. */
+function behaveLike(traffic: TrafficModel): MiddlewareHandler {
+  return async (c, next) => {
+    const route = `${c.req.method === "HEAD" ? "GET" : c.req.method} ${routePath(c, -1)}`;
+    const outcome = traffic.draw(route);
+    if (outcome === undefined) return next();
+    await sleep(outcome.delayMs);
+    switch (outcome.fault) {
+      case undefined:
+        return next();
+      case "crash":
+        throw traffic.crashOf(route);
+      case "unavailable":
+        c.header("retry-after", "1");
+        return problem(c, 503, "UNAVAILABLE", "the service is overloaded; try again in a second");
+      case "rate-limited":
+        c.header("retry-after", "1");
+        return problem(c, 429, "RATE_LIMITED", "too many requests; try again in a second");
+    }
+  };
+}
+
+/**
+ * Answers 405 on the path of each route. Registered under the same template, so that the request log names the
+ * route and not `(unmatched)`.
+ */
+function refuseOtherMethods(app: OpenAPIHono): void {
+  const methodsOf = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) {
+    if (method === "ALL") continue; // middleware
+    const methods = methodsOf.get(path) ?? new Set();
+    methodsOf.set(path, methods.add(method));
+    if (method === "GET") methods.add("HEAD"); // Hono answers HEAD with the headers of GET
+  }
+  for (const [path, methods] of methodsOf) {
+    const allow = [...methods].join(", ");
+    app.all(path, (c) => {
+      c.header("allow", allow);
+      return problem(c, 405, "METHOD_NOT_ALLOWED", `${c.req.method} is not for ${c.req.path}; use ${allow}`);
+    });
+  }
+}
+
+const DOCUMENT = {
+  openapi: "3.1.0",
+  info: {
+    title: "rushhour: mock shop API",
+    version: "1.0.0",
+    description:
+      "A shop that behaves like one in production: with latency, errors, and state that exists. Each answer carries " +
+      "`x-request-id`, the id of its row in `api_logs`. A wrong method answers 405 with `allow`, an unknown path 404.",
+  },
+};

@@ -1,0 +1,40 @@
+import { createMetrics } from "../contract/metrics.ts";
+import type { RequestLog } from "../contract/request-log.ts";
+import { createApp } from "./app.ts";
+import type { AppOptions } from "./app.ts";
+
+/** For tests: the shop with an array in place of Kafka, and no latency or errors of its own unless asked for. */
+export function openTestShop(
+  settings: Partial<AppOptions["settings"]> = {},
+  readiness: AppOptions["readiness"] = () => ({ kafka: { ready: true } }),
+) {
+  const records: RequestLog[] = [];
+  const metrics = createMetrics();
+  const app = createApp({
+    publish: (record) => records.push(record),
+    metrics,
+    settings: {
+      API_MODEL: "off",
+      API_SEED: 1,
+      API_MASK_IP: "no",
+      RUSHHOUR_INSTANCE: "api-test",
+      ...settings,
+    },
+    readiness,
+  });
+
+  /** One request, its body read to the end, so that its record is there. */
+  async function ask(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
+    const response = await app.request(path, {
+      method,
+      headers: { ...(body !== undefined && { "content-type": "application/json" }), ...headers },
+      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get("content-type")?.startsWith("application/json") === true;
+    const answer: unknown = isJson ? JSON.parse(text) : text;
+    return { status: response.status, headers: response.headers, answer, text };
+  }
+
+  return { app, ask, metrics, records };
+}

@@ -1,0 +1,83 @@
+import { Command } from "commander";
+import { createApp } from "../api/app.ts";
+import { apiSettings, readSettings } from "../contract/config.ts";
+import { EXIT } from "../contract/errors.ts";
+import { listen } from "../contract/listen.ts";
+import { createLogger } from "../contract/logger.ts";
+import { createMetrics } from "../contract/metrics.ts";
+import { createPublisher } from "../producer/publisher.ts";
+import { shutdownSignal } from "./lifecycle.ts";
+import { brokersOf } from "./servers.ts";
+
+/** For requests in flight, then for their records: together less than the 10 s a container has before SIGKILL. */
+const DRAIN_MS = 4_000;
+const FLUSH_MS = 4_000;
+
+interface Options {
+  readonly host?: string;
+  readonly port?: string;
+  readonly seed?: string;
+  readonly model?: string;
+}
+
+/** `rushhour api`: serves the mock shop until SIGTERM or SIGINT. */
+export function apiCommand(): Command {
+  return new Command("api")
+    .description(
+      "Serve the mock shop API: each answer becomes a record on info-logs, error-logs or debug-logs",
+    )
+    .option("--host <address>", "address to listen on (API_HOST, default 127.0.0.1)")
+    .option("--port <port>", "port to listen on, 0 for a free one (API_PORT, default 8000)")
+    .option("--seed <n>", "seed of users, products, latency and errors (API_SEED, default 1)")
+    .option("--model <name>", "realistic or off: latency and errors as in production (API_MODEL)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs
+  rushhour api --port 0 --model off       a free port, no latency, no errors of its own
+  KAFKA_BROKERS=kafka:9092 rushhour api --host 0.0.0.0 --seed 7`,
+    )
+    .action(serveApi);
+}
+
+async function serveApi(options: Options): Promise<void> {
+  const settings = readSettings(apiSettings, process.env, {
+    API_HOST: { flag: "--host", value: options.host },
+    API_PORT: { flag: "--port", value: options.port },
+    API_SEED: { flag: "--seed", value: options.seed },
+    API_MODEL: { flag: "--model", value: options.model },
+  });
+  const log = createLogger("api");
+  const metrics = createMetrics();
+  const publisher = createPublisher({
+    brokers: brokersOf(settings),
+    service: "api",
+    instance: settings.RUSHHOUR_INSTANCE,
+    logger: log,
+    metrics,
+    bufferRecords: settings.API_BUFFER_RECORDS,
+  });
+  const readiness = () => ({ kafka: publisher.readiness() });
+  const app = createApp({ publish: publisher.publish, metrics, settings, readiness });
+  try {
+    const server = await listen(app, {
+      ...{ service: "api", host: settings.API_HOST, port: settings.API_PORT, metrics },
+      wayOut: "choose another with --port or API_PORT (0 takes a free one)",
+    });
+    log.info({ url: server.url, model: settings.API_MODEL, seed: settings.API_SEED }, "listening");
+    if (!isLoopback(settings.API_HOST)) log.warn({ host: settings.API_HOST }, OPEN_TO_ALL);
+
+    const signal = await shutdownSignal(EXIT.failure);
+    log.info({ signal }, "finishing the requests in flight");
+    await server.close(DRAIN_MS);
+  } finally {
+    await publisher.close(FLUSH_MS); // last: the requests in flight leave their records too
+  }
+}
+
+const OPEN_TO_ALL = "the shop asks nobody to sign in: whoever reaches this address can use it";
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}

@@ -1,0 +1,327 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { Command } from "commander";
+import pc from "picocolors";
+import { z } from "zod";
+import { apiSettings, consumerSettings, readSettings } from "../contract/config.ts";
+import { EXIT, messageOf, RushhourError } from "../contract/errors.ts";
+import { createLogger } from "../contract/logger.ts";
+import { allTopics } from "../contract/topics.ts";
+import { attachEngines, startEngines } from "../engines/engines.ts";
+import { isPortFree } from "../engines/ports.ts";
+import { supervise, type ProcessSpec, type SupervisedProcess } from "../engines/supervisor.ts";
+import { outcomeOf, reportText, summaryOf } from "../simulator/report.ts";
+import { startRun, type Plan, type Run, type RunResult } from "../simulator/run.ts";
+import { shopJourneys } from "../simulator/shop.ts";
+import { onShutdownSignal } from "./lifecycle.ts";
+import { migrateDatabase } from "./migrate.ts";
+import { openPipeline, type Pipeline } from "./pipeline.ts";
+import { withKafka } from "./reach.ts";
+import { openScreen, type Screen } from "./screen.ts";
+import { userUrlOf } from "./servers.ts";
+import {
+  arrivalsOf,
+  exportSummary,
+  loadFlags,
+  loadSettings,
+  repeatCommand,
+  withLoadOptions,
+  type LoadOptions,
+} from "./simulate.ts";
+import { upStatus } from "./up-status.ts";
+import { verify } from "./verify.ts";
+
+const upSettings = z.object({ ...apiSettings.shape, ...consumerSettings.shape, ...loadSettings.shape });
+type Settings = z.output<typeof upSettings>;
+
+interface UpOptions extends LoadOptions {
+  port?: string;
+  consumerPort?: string;
+}
+
+export function upCommand(): Command {
+  return withLoadOptions(new Command("up"))
+    .description("Start everything: engines, API, consumer, the default workload; end with the ledger")
+    .option("--port <port>", "port of the API (API_PORT, default 8000)")
+    .option(
+      "--consumer-port <port>",
+      "port of the consumer's health and metrics (CONSUMER_PORT, default 8082)",
+    )
+    .addHelpText(
+      "after",
+      `
+Without KAFKA_BROKERS a private Kafka, without MYSQL_URL a private MariaDB is started on a free
+loopback port, with its data under .rushhour/. Ctrl-C drains everything and prints the ledger.
+
+Examples:
+  rushhour up
+  rushhour up -d 20s --rate 200/s --summary-export out.json
+  KAFKA_BROKERS=127.0.0.1:9092 MYSQL_URL=mysql://root@127.0.0.1:3306 rushhour up`,
+    )
+    .action(up);
+}
+
+async function up(options: UpOptions): Promise<void> {
+  const settings = readSettings(upSettings, process.env, {
+    ...loadFlags(options),
+    API_PORT: { flag: "--port", value: options.port },
+    CONSUMER_PORT: { flag: "--consumer-port", value: options.consumerPort },
+  });
+  if (options.summaryExport !== undefined) exportSummary(options.summaryExport, "");
+  await requireFreePorts(settings);
+
+  const screen = openScreen(process.stderr);
+  const stop = stopRequests(screen);
+  await using started = new AsyncDisposableStack(); // closes in the reverse order, whatever happens
+  started.defer(() => screen.clear());
+
+  const servers = await startServers(settings, screen, stop, started);
+  stop.throwIfAsked();
+  const roles = await startRoles(servers, screen, stop, started);
+  stop.throwIfAsked();
+  const pipeline = await openPipeline(servers, createLogger("up"));
+  started.defer(() => pipeline.close());
+
+  const result = await load(servers, [...servers.processes, ...roles.all], pipeline, stop, screen);
+  screen.say(pc.dim("draining: the API answers what is in flight and flushes its records"));
+  await roles.api.stop();
+  screen.say(pc.dim("verifying: each answered request against SQL"));
+  const report = await verify(result.run_id, servers);
+  screen.clear();
+
+  const concluded = { ...result, stopped: result.stopped && settings.SIMULATOR_DURATION !== undefined };
+  const summary = summaryOf(concluded, report);
+  const text = `${JSON.stringify(summary, null, 2)}\n`;
+  keepRecord(settings.RUSHHOUR_HOME, result.run_id, text);
+  if (options.summaryExport !== undefined) exportSummary(options.summaryExport, text);
+  console.log(reportText(concluded, report, repeatCommand(["npm", "start", "--"], options, result.seed)));
+  console.log(
+    `next: eval "$(npx rushhour engines start)"; npx rushhour sql "SELECT * FROM api_logs LIMIT 5"`,
+  );
+  process.exitCode = outcomeOf(concluded, report).exit_code;
+  if (stop.failure) throw stop.failure;
+}
+
+/** Asked to stop by a signal or by a process that cannot be kept alive; a second signal ends at once. */
+interface StopRequests {
+  readonly asked: Promise<void>;
+  readonly failure: Error | undefined;
+  fail(cause: Error): void;
+  throwIfAsked(): void;
+}
+
+function stopRequests(screen: Screen): StopRequests {
+  const { promise: asked, resolve } = Promise.withResolvers<undefined>();
+  let isAsked = false;
+  let failure: Error | undefined;
+  const ask = () => {
+    isAsked = true;
+    resolve(undefined);
+  };
+  onShutdownSignal((_signal, forceful) => {
+    if (forceful) process.exit(EXIT.stoppedBySignal); // the next start ends what is left
+    ask();
+  });
+  return {
+    asked: asked.then(() => undefined),
+    get failure() {
+      return failure;
+    },
+    fail(cause) {
+      if (!failure) screen.say(pc.red(cause.message));
+      failure ??= cause;
+      ask();
+    },
+    throwIfAsked() {
+      if (failure) throw failure;
+      if (isAsked) throw new RushhourError("STOPPED", "stopped before the load began");
+    },
+  };
+}
+
+interface Servers extends Settings {
+  readonly processes: readonly SupervisedProcess[];
+}
+
+/** Servers that are given, or engines that run, or engines started now; with tables, users and topics. */
+async function startServers(
+  settings: Settings,
+  screen: Screen,
+  stop: StopRequests,
+  started: AsyncDisposableStack,
+): Promise<Servers> {
+  const attached = attachEngines(settings.RUSHHOUR_HOME);
+  const engines = await startEngines({
+    home: settings.RUSHHOUR_HOME,
+    kafka: settings.KAFKA_BROKERS === undefined && attached.kafkaBrokers === undefined,
+    mariadb: settings.MYSQL_URL === undefined && attached.mysqlUrl === undefined,
+    onProgress: (text) => screen.show([text]),
+    onGiveUp: (cause) => stop.fail(cause),
+  });
+  started.defer(() => engines.stop());
+  const servers = {
+    ...settings,
+    KAFKA_BROKERS: settings.KAFKA_BROKERS ?? (engines.kafkaBrokers ?? attached.kafkaBrokers)!.split(","),
+    MYSQL_URL: settings.MYSQL_URL ?? (engines.mysqlUrl ?? attached.mysqlUrl)!,
+    processes: engines.processes,
+  };
+  screen.show(["creating topics, tables and users"]);
+  await withKafka(servers.KAFKA_BROKERS, createLogger("up"), (admin) =>
+    admin.createTopics(allTopics(settings.KAFKA_PARTITIONS)),
+  );
+  await migrateDatabase(servers.MYSQL_URL, servers);
+  return servers;
+}
+
+/** API and consumer as processes of their own; each gets the least it needs. */
+async function startRoles(
+  servers: Servers,
+  screen: Screen,
+  stop: StopRequests,
+  started: AsyncDisposableStack,
+) {
+  screen.show(["starting the API and the consumer"]);
+  const events = { onGiveUp: (cause: Error) => stop.fail(cause) };
+  const kafka = { KAFKA_BROKERS: servers.KAFKA_BROKERS!.join(",") };
+  const env = { ...process.env, MYSQL_URL: undefined, MYSQL_READER_URL: undefined };
+  const consumer = supervise(
+    roleSpec("consumer", servers, servers.CONSUMER_PORT, {
+      ...{ ...env, ...kafka, CONSUMER_PORT: String(servers.CONSUMER_PORT) },
+      MYSQL_WRITER_URL: userUrlOf("writer", servers),
+    }),
+    events,
+  );
+  started.defer(() => consumer.stop());
+  const api = supervise(
+    roleSpec("api", servers, servers.API_PORT, {
+      ...{ ...env, ...kafka, API_PORT: String(servers.API_PORT), API_SEED: String(servers.API_SEED) },
+      MYSQL_WRITER_URL: undefined,
+    }),
+    events,
+  );
+  started.defer(() => api.stop());
+  await Promise.all([consumer.start(), api.start()]);
+  return { api, all: [api, consumer] };
+}
+
+function roleSpec(
+  name: string,
+  { RUSHHOUR_HOME: home }: Servers,
+  port: number,
+  env: NodeJS.ProcessEnv,
+): ProcessSpec {
+  return {
+    ...{ name, env, home },
+    command: process.execPath,
+    args: [process.argv[1]!, name],
+    logFile: join(home, "logs", `${name}.log`),
+    ready: (signal) => untilReady(`http://127.0.0.1:${port}/health/ready`, signal),
+    graceMs: 15_000,
+  };
+}
+
+const START_DEADLINE_MS = 30_000;
+
+async function untilReady(url: string, signal: AbortSignal): Promise<void> {
+  const deadlineMs = performance.now() + START_DEADLINE_MS;
+  for (;;) {
+    signal.throwIfAborted();
+    const answer = await fetch(url, { signal }).catch(() => undefined);
+    if (answer?.ok) return;
+    const reason = await answer?.text().catch(() => undefined);
+    if (performance.now() > deadlineMs)
+      throw new Error(`${url} is not ready after 30 s: ${reason ?? "no answer"}`);
+    await wait(50, undefined, { signal });
+  }
+}
+
+/** Sends the default workload until its end, a signal or a failure, with the status on the screen. */
+async function load(
+  settings: Settings,
+  processes: readonly SupervisedProcess[],
+  pipeline: Pipeline,
+  stop: StopRequests,
+  screen: Screen,
+): Promise<RunResult> {
+  const api = `http://127.0.0.1:${settings.API_PORT}`;
+  const plan: Plan = { ...arrivalsOf(settings), scenario: "shop", target: api, journeys: shopJourneys };
+  const links = [
+    `API ${api}/docs`,
+    `consumer http://127.0.0.1:${settings.CONSUMER_PORT}/metrics   logs ${join(settings.RUSHHOUR_HOME, "logs")}`,
+    pc.dim(`in another terminal: npx rushhour sql "SELECT * FROM api_logs LIMIT 5"`),
+    pc.dim("Ctrl-C drains everything and prints the ledger"),
+  ];
+  const before = await pipeline.state();
+  screen.say(`serving at ${pc.bold(api)}, seed ${plan.seed}`);
+  const run = startRun(plan, { home: settings.RUSHHOUR_HOME });
+  void stop.asked.then(() => run.stop());
+  const hide = keepShowing(run, pipeline, before.stored, processes, links, screen);
+  try {
+    return await run.done;
+  } finally {
+    hide();
+  }
+}
+
+/** Draws the status twice a second until the returned function is called; asks the pipeline once a second. */
+function keepShowing(
+  run: Run,
+  pipeline: Pipeline,
+  storedBefore: number,
+  processes: readonly SupervisedProcess[],
+  links: readonly string[],
+  screen: Screen,
+): () => void {
+  let state: Awaited<ReturnType<Pipeline["state"]>> | string | undefined;
+  let asking = false;
+  const ask = () => {
+    if (asking) return;
+    asking = true;
+    void pipeline
+      .state()
+      .then(
+        (known) => (state = known),
+        (error: unknown) => (state = messageOf(error)),
+      )
+      .finally(() => (asking = false));
+  };
+  const draw = () =>
+    screen.show(
+      upStatus({
+        phase: "running",
+        progress: run.progress(),
+        pipeline: state,
+        storedBefore,
+        processes,
+        links,
+      }),
+    );
+  const timers = [setInterval(ask, 1_000), setInterval(draw, 500)];
+  return () => {
+    for (const timer of timers) clearInterval(timer);
+    screen.clear();
+  };
+}
+
+/** The summary stays beside the tally. */
+function keepRecord(home: string, runId: string, text: string): void {
+  const folder = join(home, "runs");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, `${runId}.json`), text);
+}
+
+async function requireFreePorts({ API_PORT, CONSUMER_PORT }: Settings): Promise<void> {
+  const ports = [
+    { port: API_PORT, what: "API", wayOut: "--port or API_PORT" },
+    { port: CONSUMER_PORT, what: "consumer", wayOut: "--consumer-port or CONSUMER_PORT" },
+  ];
+  const problems: string[] = [];
+  for (const { port, what, wayOut } of ports) {
+    if (!(await isPortFree(port)))
+      problems.push(
+        `port ${port} for the ${what} is taken: stop what listens there, or choose another with ${wayOut}`,
+      );
+  }
+  if (problems.length > 0) throw new RushhourError("PORT_IN_USE", problems.join("\n"));
+}

@@ -1,0 +1,151 @@
+import { connect } from "node:net";
+import { Pool } from "undici";
+import type { Dispatcher } from "undici";
+import { messageOf, RushhourError } from "../contract/errors.ts";
+import type { Answer, Step } from "./journey.ts";
+
+/** How one request ended; times in ms of the monotonic clock (`performance.now()`). */
+export interface Exchange {
+  readonly sent_at_ms: number | undefined; // written to a connection; undefined when none could be had
+  readonly ended_at_ms: number;
+  /** Undefined when the response did not arrive whole. */
+  readonly answer: (Answer & { readonly request_id: string | undefined }) | undefined;
+  /** Why there is no answer: an error code such as ECONNRESET. */
+  readonly reason: string | undefined;
+  /** The request was given up, so it took at least as long as it was waited for. */
+  readonly timed_out: boolean;
+}
+
+export interface HttpClient {
+  /** Sends one request; `done` is called exactly once. */
+  send(step: Step, headers: Readonly<Record<string, string>>, done: (exchange: Exchange) => void): void;
+  /** Gives up what is in flight (reason `drain_deadline`) and closes the connections. */
+  close(): Promise<void>;
+}
+
+export interface HttpOptions {
+  readonly connections: number; // requests beyond them wait for one, which their response time shows
+  readonly timeout_ms: number; // to the headers, and between two pieces of the body
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const MAX_CAPTURED_BYTES = 2 ** 20;
+const TIMEOUTS = ["UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT", "UND_ERR_CONNECT_TIMEOUT", "ETIMEDOUT"];
+const GIVEN_UP = "drain_deadline";
+
+/** A client of `target` (its path is a prefix of every step's) that keeps connections and reads every body to its end. */
+export function createHttpClient(target: string, options: HttpOptions): HttpClient {
+  const { origin, pathname } = new URL(target);
+  const prefix = pathname.replace(/\/$/, "");
+  const pool = new Pool(origin, {
+    connections: options.connections,
+    headersTimeout: options.timeout_ms,
+    bodyTimeout: options.timeout_ms,
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+  });
+  return {
+    send(step, headers, done) {
+      pool.dispatch(
+        {
+          method: step.method,
+          path: prefix + step.path,
+          headers: { ...headers, ...step.headers },
+          body: step.body ?? null,
+        },
+        new ResponseHandler(step.capture ?? false, done),
+      );
+    },
+    close: () => pool.destroy(Object.assign(new Error("given up at the end"), { code: GIVEN_UP })),
+  };
+}
+
+/** Follows one request from the connection to the last byte. */
+class ResponseHandler implements Dispatcher.DispatchHandler {
+  readonly #done: (exchange: Exchange) => void;
+  readonly #captured: Buffer[] | undefined;
+  #capturedBytes = 0;
+  #sentAtMs: number | undefined;
+  #status = 0;
+  #requestId: string | undefined;
+
+  constructor(capture: boolean, done: (exchange: Exchange) => void) {
+    this.#captured = capture ? [] : undefined;
+    this.#done = done;
+  }
+
+  onRequestStart(): void {
+    this.#sentAtMs = performance.now();
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    const id = headers["x-request-id"];
+    this.#status = status;
+    this.#requestId = Array.isArray(id) ? id[0] : id;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#capturedBytes += chunk.length;
+    if (this.#capturedBytes <= MAX_CAPTURED_BYTES) this.#captured?.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    const body = this.#captured;
+    const answer = { status: this.#status, request_id: this.#requestId, json: () => parseJson(body) };
+    this.#end(answer, undefined);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#end(undefined, (error as NodeJS.ErrnoException).code ?? error.name);
+  }
+
+  #end(answer: Exchange["answer"], reason: string | undefined): void {
+    const timedOut = reason !== undefined && (reason === GIVEN_UP || TIMEOUTS.includes(reason));
+    this.#done({
+      sent_at_ms: this.#sentAtMs,
+      ended_at_ms: performance.now(),
+      answer,
+      reason,
+      timed_out: timedOut,
+    });
+  }
+}
+
+function parseJson(body: readonly Buffer[] | undefined): unknown {
+  try {
+    return JSON.parse(Buffer.concat(body ?? []).toString());
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Checks, without a request, that something listens where `target` points.
+ * @throws RushhourError SERVER_UNREACHABLE
+ */
+export async function assertReachable(target: string, timeoutMs = 5_000): Promise<void> {
+  const { hostname, port, protocol } = new URL(target);
+  const socket = connect({
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port || (protocol === "https:" ? 443 : 80)),
+  });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+      socket.setTimeout(timeoutMs, () => reject(new Error(`no connection within ${timeoutMs} ms`)));
+    });
+  } catch (error) {
+    throw new RushhourError(
+      "SERVER_UNREACHABLE",
+      `nothing can be reached at ${target}: ${messageOf(error) || "connection refused"}; ` +
+        "no request was sent - start the API first (rushhour api) or name another target",
+      { cause: error },
+    );
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,262 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { createServer } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { createServer as createTcpServer } from "node:net";
+import type { AddressInfo, Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { assertReachable } from "./http.ts";
+import { get } from "./journey.ts";
+import type { Journey } from "./journey.ts";
+import { quickJourney } from "./quick.ts";
+import { startRun } from "./run.ts";
+import type { Plan, RunOptions } from "./run.ts";
+import { readTally, tallyPath } from "./tally.ts";
+
+let answers = 0;
+function answer(response: ServerResponse, status = 200): string {
+  const id = `id-${++answers}`;
+  response.writeHead(status, { "x-request-id": id }).end('{"captured": true}');
+  return id;
+}
+
+async function listening(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return listening(server);
+}
+
+/** The address of a server that has gone. */
+async function nothingListens(): Promise<string> {
+  const server = createTcpServer();
+  const url = await listening(server);
+  await new Promise((resolve) => server.close(resolve));
+  return url;
+}
+
+function temporaryHome(): string {
+  const home = mkdtempSync(join(tmpdir(), "rushhour-run-"));
+  onTestFinished(() => rmSync(home, { recursive: true }));
+  return home;
+}
+
+const planFor = (target: string, plan: Partial<Plan> = {}): Plan => ({
+  scenario: "test",
+  target,
+  journeys: [quickJourney(get("/"))],
+  rate_per_second: 200,
+  arrival: "even",
+  duration_ms: 500,
+  seed: 1,
+  ...plan,
+});
+
+async function runToEnd(plan: Plan, options: Partial<RunOptions> = {}) {
+  const home = temporaryHome();
+  const result = await startRun(plan, { home, ...options }).done;
+  return { result, tally: await readTally(tallyPath(home, result.run_id)) };
+}
+
+async function idsOf(tally: Awaited<ReturnType<typeof readTally>>): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const id of tally.ids()) ids.push(id);
+  return ids;
+}
+
+test("every due time sends one request, and the tally holds the id of every answer", async () => {
+  const sent: string[] = [];
+  const headers: IncomingMessage["headers"][] = [];
+  const target = await serve((request, response) => {
+    headers.push(request.headers);
+    sent.push(answer(response, request.url === "/base/missing" ? 404 : 200));
+  });
+  const journeys = [quickJourney(get("/")), quickJourney(get("/missing"))];
+  const { result, tally } = await runToEnd(planFor(`${target}/base/`, { journeys }));
+  const counts = { offered: 100, sent: 100, unsent: 0, answered: 100, answered_without_id: 0, unanswered: 0 };
+  expect(result.counts).toEqual(counts);
+  expect(tally.counts).toEqual(counts);
+  expect((await idsOf(tally)).toSorted()).toEqual(sent.toSorted());
+  expect(result.statuses["404"]).toBe(result.failed);
+  expect(result.failed).toBeGreaterThan(0);
+  expect(new Set(headers.map((header) => header["x-run-id"]))).toEqual(new Set([result.run_id]));
+  expect(new Set(headers.map((header) => header["traceparent"])).size).toBe(100);
+  expect(headers[0]).toMatchObject({
+    traceparent: expect.stringMatching(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/) as string,
+    "user-agent": expect.stringMatching(/^rushhour-simulator\/\d/) as string,
+  });
+});
+
+test("a stall shows in the response time of every request that was due in it, though one connection sends them late", async () => {
+  let stallFrom: number | undefined;
+  const target = await serve((_, response) => {
+    stallFrom ??= performance.now() + 500;
+    const stallMs = performance.now() >= stallFrom ? Math.max(0, stallFrom + 1_000 - performance.now()) : 0;
+    setTimeout(answer, stallMs, response);
+  });
+  const plan = planFor(target, { rate_per_second: 100, duration_ms: 1_500 });
+  const { result } = await runToEnd(plan, { connections: 1 });
+  expect(result.counts.answered).toBe(150);
+  expect(result.response_time.p99).toBeGreaterThan(900);
+  expect(result.response_time.p50).toBeGreaterThan(100); // most requests were due in or behind the stall
+  expect(result.service_time.max).toBeGreaterThan(900); // the one that was on its way
+  expect(result.service_time.p90).toBeLessThan(result.response_time.p90); // the others left after it
+});
+
+test("a server slower than the rate does not slow the arrivals", async () => {
+  const waiting: ServerResponse[] = [];
+  const target = await serve((_, response) => {
+    waiting.push(response);
+    if (waiting.length === 100) for (const each of waiting) answer(each); // none before all are here
+  });
+  const { result } = await runToEnd(planFor(target));
+  expect(result.counts).toMatchObject({ sent: 100, answered: 100 });
+});
+
+test("connections that are reset, and answers cut short or garbled, are unanswered with their reason", async () => {
+  const garbage = createTcpServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.end("garbage\r\n\r\n");
+  });
+  onTestFinished(() => void garbage.close());
+  let requests = 0;
+  const resetting = await serve((request, response) => {
+    requests++;
+    if (requests % 3 === 0) request.socket.resetAndDestroy();
+    else if (requests % 3 === 1) answer(response);
+    else {
+      response.writeHead(200, { "x-request-id": "cut", "content-length": "100" });
+      response.write("short", () => request.socket.destroy());
+    }
+  });
+  const garbled = await runToEnd(planFor(await listening(garbage), { rate_per_second: 40 }));
+  expect(garbled.result.counts).toMatchObject({ sent: 20, answered: 0, unanswered: 20 });
+  expect(Object.values(garbled.tally.reasons).reduce((sum, count) => sum + count, 0)).toBe(20);
+  const reset = await runToEnd(planFor(resetting), { timeout_ms: 1_000 });
+  const { sent, answered, unanswered } = reset.result.counts;
+  expect(answered + unanswered).toBe(sent);
+  expect(reset.result.statuses).toEqual({ 200: answered });
+  expect(reset.result.reasons["ECONNRESET"] ?? reset.result.reasons["UND_ERR_SOCKET"]).toBeGreaterThan(0);
+  expect(await idsOf(reset.tally)).not.toContain("cut");
+});
+
+test("answers without an id are counted as such", async () => {
+  const target = await serve((_, response) => response.end("ok"));
+  const { result, tally } = await runToEnd(planFor(target, { rate_per_second: 20 }));
+  expect(result.counts).toMatchObject({ answered: 10, answered_without_id: 10 });
+  expect(tally.counts).toEqual(result.counts);
+});
+
+test("with nothing listening each request is unanswered, and the check before a run says so", async () => {
+  const target = await nothingListens();
+  const { result } = await runToEnd(planFor(target, { rate_per_second: 20 }));
+  expect(result.counts).toMatchObject({ offered: 10, sent: 10, unanswered: 10 });
+  expect(result.reasons).toEqual({ ECONNREFUSED: 10 });
+  await expect(assertReachable(target)).rejects.toMatchObject({ code: "SERVER_UNREACHABLE", exitCode: 1 });
+  await expect(assertReachable(await serve(() => undefined))).resolves.toBeUndefined();
+});
+
+test("stop sends nothing new and waits for what is in flight", async () => {
+  const held: ServerResponse[] = [];
+  const target = await serve((_, response) => held.push(response));
+  const home = temporaryHome();
+  const run = startRun(planFor(target, { duration_ms: undefined }), { home });
+  await vi.waitUntil(() => held.length >= 10, { timeout: 5_000 });
+  run.stop();
+  run.stop();
+  const { sent, in_flight } = run.progress();
+  expect(in_flight).toBe(sent);
+  await vi.waitUntil(() => held.length === sent, { timeout: 5_000 });
+  for (const response of held) answer(response);
+  const result = await run.done;
+  expect(result).toMatchObject({ stopped: true, counts: { offered: sent, answered: sent, unanswered: 0 } });
+  expect((await readTally(tallyPath(home, run.run_id))).counts).toEqual(result.counts);
+});
+
+test("what is still in flight at the drain deadline ends unanswered", async () => {
+  const target = await serve(() => undefined);
+  const plan = planFor(target, { rate_per_second: 40 });
+  const { result } = await runToEnd(plan, { drain_ms: 50, connections: 2 });
+  expect(result.counts).toMatchObject({ sent: 20, answered: 0, unanswered: 20 });
+  expect(result.reasons).toEqual({ drain_deadline: 20 });
+});
+
+test("a server that never answers runs into the timeout, and that time counts as latency", async () => {
+  const target = await serve(() => undefined);
+  const { result } = await runToEnd(planFor(target, { rate_per_second: 10 }), { timeout_ms: 200 });
+  expect(result.reasons).toEqual({ UND_ERR_HEADERS_TIMEOUT: 5 });
+  expect(result.response_time.p50).toBeGreaterThan(150);
+});
+
+test("a request due while too many are in flight is not sent, and counted", async () => {
+  const held: ServerResponse[] = [];
+  const target = await serve((_, response) => held.push(response));
+  const run = startRun(planFor(target), { home: temporaryHome(), max_in_flight: 10 });
+  await vi.waitUntil(() => run.progress().offered === 100, { timeout: 5_000 });
+  await vi.waitUntil(() => held.length === 10, { timeout: 5_000 });
+  for (const response of held) answer(response);
+  expect((await run.done).counts).toMatchObject({ offered: 100, sent: 10, unsent: 90, answered: 10 });
+});
+
+const twoSteps: Journey = {
+  name: "two steps",
+  weight: 1,
+  *steps(session) {
+    const first = yield get(`/first/${session.rng.integer(1_000_000)}`, { capture: true });
+    session.think(300 + session.rng.integer(100)); // far longer than an answer takes
+    yield get(`/second/${Object.keys(first.json() as object).join()}/${session.rng.integer(1_000_000)}`);
+  },
+};
+
+test("the same seed asks for the same things in the same order, another seed for others", async () => {
+  const askedWith = async (seed: number) => {
+    const asked: string[] = [];
+    const target = await serve((_, response) => void answer(response));
+    const plan = planFor(target, { journeys: [twoSteps, quickJourney(get("/"))], seed, duration_ms: 900 });
+    const run = startRun(
+      { ...plan, rate_per_second: 50 },
+      { home: temporaryHome(), connections: 1, onEnded: (ended) => asked.push(ended.path) },
+    );
+    await run.done;
+    return asked;
+  };
+  const first = await askedWith(5);
+  expect(first.some((path) => path.startsWith("/second/captured/"))).toBe(true);
+  expect(await askedWith(5)).toEqual(first);
+  expect(await askedWith(6)).not.toEqual(first);
+}, 20_000);
+
+test("a journey that throws ends the run and is named", async () => {
+  const target = await serve((_, response) => void answer(response));
+  const broken: Journey = {
+    name: "broken",
+    weight: 1,
+    *steps() {
+      yield get("/");
+      throw new Error("no such field");
+    },
+  };
+  const { result } = await runToEnd(planFor(target, { journeys: [broken], duration_ms: 60_000 }));
+  expect(result.scenario_error).toBe("no such field");
+  expect(result.counts.answered).toBe(result.counts.sent);
+});
+
+test.skipIf(process.platform !== "linux")("a full disk under the tally ends the run", async () => {
+  const target = await serve((_, response) => void answer(response));
+  const home = temporaryHome();
+  mkdirSync(join(home, "runs"));
+  symlinkSync("/dev/full", tallyPath(home, "full"));
+  const run = startRun(planFor(target, { duration_ms: undefined }), { home, run_id: "full" });
+  await expect(run.done).rejects.toMatchObject({ code: "DISK_FULL" });
+  const { offered } = run.progress();
+  await new Promise((resolve) => setTimeout(resolve, 50)); // time for ten more, were it still sending
+  expect(run.progress().offered).toBe(offered);
+});

@@ -1,0 +1,108 @@
+import { expect, test } from "vitest";
+import type { Answer, Step } from "./journey.ts";
+import { Sessions } from "./sessions.ts";
+import { shopJourneys } from "./shop.ts";
+
+const json = (status: number, body: unknown): Answer => ({ status, json: () => body });
+
+/** Answers as the mock shop does, from 60 products and 500 users; remembers the orders it took. */
+function answeringShop() {
+  const orders = new Set<number>();
+  const products = Array.from({ length: 60 }, (_, n) => ({ id: n + 1 }));
+  const users = Array.from({ length: 50 }, (_, n) => ({ id: n + 1, username: `user${n + 1}` }));
+  const answer = (step: Step): Answer => {
+    const { pathname, searchParams } = new URL(step.path, "http://shop");
+    const [, list, id, payment] = pathname.split("/");
+    const offset = Number(searchParams.get("offset"));
+    if (step.method === "POST" && list === "login") return json(200, { token: "secret", user_id: 7 });
+    if (step.method === "POST" && payment !== undefined) return json(orders.has(Number(id)) ? 200 : 404, {});
+    if (step.method === "POST") {
+      const order_id = orders.size + 1;
+      orders.add(order_id);
+      return json(201, { message: "order placed", order_id });
+    }
+    if (list === "users" && id === undefined) return json(200, { users, total: 500 });
+    if (list === "products" && id === undefined) {
+      return json(200, { products: products.slice(offset, offset + 20), total: products.length });
+    }
+    if (list === "orders" && id === undefined) {
+      return json(200, { orders: [...orders].map((order_id) => ({ order_id, user_id: 7 })) });
+    }
+    const known = { users: 500, products: 60, orders: orders.size }[list ?? ""];
+    return json(known === undefined || id === undefined || Number(id) <= known ? 200 : 404, {});
+  };
+  return { answer };
+}
+
+/** `count` requests, one every 20 ms, each answered at once. */
+function visit(count: number, seed: number, answer: (step: Step) => Answer) {
+  const sessions = new Sessions(shopJourneys, seed);
+  return Array.from({ length: count }, (_, n) => {
+    const session = sessions.take(n * 20);
+    const { journey, next: step } = session;
+    const answered = answer(step);
+    sessions.answered(session, answered);
+    return { journey, step, status: answered.status };
+  });
+}
+
+test("a default run of 30 s holds every journey, orders that are paid, and debug and error traffic", () => {
+  const requests = visit(1_500, 1, answeringShop().answer);
+  expect(new Set(requests.map((request) => request.journey))).toEqual(
+    new Set(shopJourneys.map((journey) => journey.name)),
+  );
+  const asked = (method: string, path: RegExp) =>
+    requests.filter(({ step }) => step.method === method && path.test(step.path)).length;
+  expect(asked("POST", /^\/orders$/)).toBeGreaterThan(20);
+  expect(asked("POST", /^\/orders\/\d+\/payment$/)).toBeGreaterThan(20);
+  for (const path of [/^\/health$/, /^\/status$/, /^\/metrics$/])
+    expect(asked("GET", path)).toBeGreaterThan(0);
+  expect(requests.some(({ step }) => step.headers?.["x-log-level"] === "debug")).toBe(true);
+  expect(
+    requests.filter(({ journey, status }) => journey === "bot" && status === 404).length,
+  ).toBeGreaterThan(0);
+});
+
+test("all but the bot ask only for what exists, and sign what they order", () => {
+  for (const { journey, step, status } of visit(3_000, 2, answeringShop().answer)) {
+    if (journey === "bot") continue;
+    expect(status, step.path).toBeLessThan(400);
+    if (/^\/orders/.test(step.path) && step.method === "POST") {
+      expect(step.headers).toMatchObject({
+        authorization: "Bearer secret",
+        "content-type": "application/json",
+      });
+    }
+  }
+});
+
+test("popular products are looked at far more often than others", () => {
+  const views = new Map<string, number>();
+  for (const { journey, step } of visit(10_000, 3, answeringShop().answer)) {
+    if (journey !== "bot" && /^\/products\/\d+$/.test(step.path)) {
+      views.set(step.path, (views.get(step.path) ?? 0) + 1);
+    }
+  }
+  const [most = 0, ...others] = [...views.values()].sort((a, b) => b - a);
+  expect(views.size).toBeGreaterThan(30);
+  expect(most).toBeGreaterThan(5 * (others.at(-1) ?? 0));
+});
+
+test("one seed, one sequence of requests", () => {
+  const sequence = (seed: number) => visit(500, seed, answeringShop().answer);
+  expect(sequence(4)).toEqual(sequence(4));
+  expect(sequence(4)).not.toEqual(sequence(5));
+});
+
+test("a shop that answers nothing but nonsense breaks no journey", () => {
+  for (const body of [
+    undefined,
+    null,
+    [],
+    { users: [], products: [], orders: [], total: 0 },
+    { total: "many" },
+  ]) {
+    expect(visit(500, 6, () => json(200, body))).toHaveLength(500);
+    expect(visit(500, 6, () => json(503, body))).toHaveLength(500);
+  }
+});

@@ -1,0 +1,193 @@
+import { z } from "zod";
+import { get, post } from "./journey.ts";
+import type { Answer, Journey, SessionContext, Step, Steps } from "./journey.ts";
+import { zipf } from "../contract/random.ts";
+
+type Headers = Readonly<Record<string, string>>;
+
+/** Every account of the mock shop has it; public by design, it guards nothing. */
+const DEMO_PASSWORD = "open-sesame";
+
+const BROWSERS = [
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36",
+  "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Safari/605.1.15",
+  "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0",
+  "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
+  "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
+];
+const BOT: Headers = { "user-agent": "pricebot/2.1 (+https://pricebot.example)" };
+const DEBUGGING: Headers = { "x-log-level": "debug" };
+
+/** The page of a list that the shop's front page shows. */
+const PAGE = 20;
+const ACCOUNTS = 50;
+const popularity = zipf(PAGE);
+const activity = zipf(ACCOUNTS);
+
+const Users = z.object({ users: z.array(z.object({ id: z.int(), username: z.string() })) });
+const Products = z.object({ products: z.array(z.object({ id: z.int() })), total: z.int() });
+const Orders = z.object({ orders: z.array(z.object({ order_id: z.int(), user_id: z.int() })) });
+const Placed = z.object({ order_id: z.int() });
+const SignedIn = z.object({ token: z.string(), user_id: z.int() });
+
+/**
+ * The visitors of the mock shop. Ids come from what the shop answered, popular products and busy customers by Zipf's
+ * law; only the bot asks for what is not there. Together they fill all three request-log topics:
+ *
+ * | journey    | share | what it does                                            | logged as    |
+ * | ---------- | ----- | ------------------------------------------------------- | ------------ |
+ * | browse     | 45 %  | looks through the list and at some products             | INFO         |
+ * | buy        | 20 %  | signs in, browses, orders, looks at the order, pays it  | INFO         |
+ * | abandon    | 12 %  | as buy, but does not pay                                | INFO         |
+ * | support    |  8 %  | looks up recent orders and who placed them              | INFO         |
+ * | monitoring |  8 %  | asks for health, status and metrics                     | DEBUG        |
+ * | debugging  |  3 %  | a client that asks for debug logs                       | DEBUG        |
+ * | bot        |  4 %  | unknown ids and routes, bodies that break the rules     | ERROR        |
+ *
+ * Errors of the shop itself (declined payments, empty shelves, its latency and error model) come on top.
+ */
+export const shopJourneys: readonly Journey[] = [
+  { name: "browse", weight: 45, steps: browse },
+  { name: "buy", weight: 20, steps: buy },
+  { name: "abandon", weight: 12, steps: abandon },
+  { name: "support", weight: 8, steps: support },
+  { name: "monitoring", weight: 8, steps: monitor },
+  { name: "debugging", weight: 3, steps: debug },
+  { name: "bot", weight: 4, steps: crawl },
+];
+
+function* browse(session: SessionContext): Steps {
+  const headers = browser(session);
+  const products = yield* listProducts(session, headers);
+  yield* viewProducts(session, headers, products, 1 + session.rng.integer(3));
+  if (session.rng.float() < 0.2) yield get("/inventory", { headers });
+}
+
+function* buy(session: SessionContext): Steps {
+  const { headers, orderId } = yield* signInAndOrder(session);
+  if (orderId === undefined) return;
+  read(session);
+  yield get(`/orders/${orderId}`, { headers });
+  read(session);
+  yield post(
+    `/orders/${orderId}/payment`,
+    { method: session.rng.pick(["card", "card", "invoice"]) },
+    { headers },
+  );
+}
+
+function* abandon(session: SessionContext): Steps {
+  const { headers, orderId } = yield* signInAndOrder(session);
+  if (orderId === undefined) return;
+  read(session);
+  yield get(`/orders/${orderId}`, { headers });
+}
+
+function* support(session: SessionContext): Steps {
+  const headers = browser(session);
+  const recent = parse(Orders, yield get(`/orders?limit=${PAGE}`, { headers, capture: true }))?.orders ?? [];
+  for (let cases = Math.min(recent.length, 1 + session.rng.integer(3)); cases > 0; cases--) {
+    const order = session.rng.pick(recent);
+    read(session);
+    yield get(`/orders/${order.order_id}`, { headers });
+    read(session);
+    yield get(`/users/${order.user_id}`, { headers });
+  }
+}
+
+function* monitor(session: SessionContext): Steps {
+  for (const path of ["/health", "/status", "/metrics"]) {
+    yield get(path);
+    session.think(1_000);
+  }
+}
+
+function* debug(session: SessionContext): Steps {
+  const products = yield* listProducts(session, DEBUGGING);
+  yield* viewProducts(session, DEBUGGING, products, 1);
+  yield get("/orders?limit=1", { headers: DEBUGGING });
+}
+
+function* crawl(session: SessionContext): Steps {
+  const unknown = 1_000_000 + session.rng.integer(1_000_000);
+  const attempts: readonly Step[] = [
+    get(`/products/${unknown}`, { headers: BOT }),
+    get(`/orders/${unknown}`, { headers: BOT }),
+    get(`/users/${unknown}`, { headers: BOT }),
+    get("/wp-login.php", { headers: BOT }),
+    get("/products?limit=100000", { headers: BOT }),
+    post("/login", { username: "admin", password: "admin" }, { headers: BOT }),
+    post("/orders", { user_id: "admin", items: [] }, { headers: BOT }),
+    { ...post("/orders", {}, { headers: BOT }), body: '{"user_id": 1, "items": [' },
+    { method: "DELETE", path: "/products", headers: BOT },
+  ];
+  for (let left = 2 + session.rng.integer(3); left > 0; left--) {
+    yield session.rng.pick(attempts);
+    session.think(session.rng.exponential(300));
+  }
+}
+
+/** Up to the placed order; `orderId` is undefined where the shop refused a step. */
+function* signInAndOrder(session: SessionContext): Steps<{ headers: Headers; orderId: number | undefined }> {
+  const anonymous = browser(session);
+  const accounts = parse(Users, yield get(`/users?limit=${ACCOUNTS}`, { headers: anonymous, capture: true }));
+  const account = accounts?.users[activity(session.rng) % accounts.users.length];
+  if (account === undefined) return { headers: anonymous, orderId: undefined };
+  read(session);
+  const credentials = { username: account.username, password: DEMO_PASSWORD };
+  const signedIn = parse(SignedIn, yield post("/login", credentials, { headers: anonymous, capture: true }));
+  if (signedIn === undefined) return { headers: anonymous, orderId: undefined };
+  const headers = { ...anonymous, authorization: `Bearer ${signedIn.token}` };
+  read(session);
+  const products = yield* listProducts(session, headers);
+  const wanted = yield* viewProducts(session, headers, products, 1 + session.rng.integer(2));
+  if (wanted.length === 0) return { headers, orderId: undefined };
+  const items = wanted.map((product_id) => ({ product_id, quantity: 1 + session.rng.integer(2) }));
+  const order = { user_id: signedIn.user_id, items };
+  const placed = parse(Placed, yield post("/orders", order, { headers, capture: true }));
+  return { headers, orderId: placed?.order_id };
+}
+
+/** The front page or, now and then, one further on: ids of its products. */
+function* listProducts(session: SessionContext, headers: Headers): Steps<readonly number[]> {
+  const list = (offset: number) =>
+    get(`/products?limit=${PAGE}&offset=${offset}`, { headers, capture: true });
+  let page = parse(Products, yield list(0));
+  read(session);
+  if (page !== undefined && page.total > PAGE && session.rng.float() < 0.4) {
+    const pages = Math.ceil(page.total / PAGE);
+    page = parse(Products, yield list(PAGE * (1 + session.rng.integer(pages - 1))));
+    read(session);
+  }
+  return page?.products.map((product) => product.id) ?? [];
+}
+
+/** Looks at up to `count` different ones of `products`; returns those that were shown. */
+function* viewProducts(
+  session: SessionContext,
+  headers: Headers,
+  products: readonly number[],
+  count: number,
+): Steps<readonly number[]> {
+  const shown = new Set<number>();
+  for (let left = products.length > 0 ? count : 0; left > 0; left--) {
+    const id = products[popularity(session.rng) % products.length]!;
+    const answer = yield get(`/products/${id}`, { headers });
+    if (answer.status === 200) shown.add(id);
+    read(session);
+  }
+  return [...shown];
+}
+
+/** A person reads, then clicks: 0.3 s and more, 0.8 s on average. */
+function read(session: SessionContext): void {
+  session.think(300 + session.rng.exponential(500));
+}
+
+function browser(session: SessionContext): Headers {
+  return { "user-agent": session.rng.pick(BROWSERS) };
+}
+
+function parse<S extends z.ZodType>(schema: S, answer: Answer): z.output<S> | undefined {
+  return schema.safeParse(answer.json()).data;
+}
