@@ -5,13 +5,11 @@ import { milliseconds } from "../simulator/report.ts";
 import type { PipelineState } from "./pipeline.ts";
 
 export interface UpState {
-  readonly phase: string; // what is going on, e.g. "running", "draining"
   readonly progress: Progress;
   /** Undefined until it is known; a text says why it is not known now. */
   readonly pipeline: PipelineState | string | undefined;
   readonly storedBefore: number;
   readonly processes: readonly SupervisedProcess[];
-  readonly links: readonly string[];
 }
 
 /** The live status of `rushhour up`, for 80 columns. */
@@ -22,12 +20,11 @@ export function upStatus(state: UpState): string[] {
   const errors = `${(progress.error_rate * 100).toFixed(1)} %`;
   const { p50, p95, p99 } = progress.recent;
   return [
-    `${pc.bold(state.phase)}  ${clock(progress.elapsed_ms)}   ${progress.rate_per_second.toFixed(0)} requests/s`,
+    `${pc.bold("running")}  ${clock(progress.elapsed_ms)}   ${progress.rate_per_second.toFixed(0)} requests/s`,
     `  offered ${n(progress.offered)}   answered ${n(progress.answered)}   stored ${known ? n(known.stored - state.storedBefore) : "?"}   lag ${known ? n(known.lag) : "?"}`,
     `  errors ${progress.error_rate > 0.1 ? pc.red(errors) : errors}   p50 ${milliseconds(p50)}   p95 ${milliseconds(p95)}   p99 ${milliseconds(p99)}`,
     `  row after ${known?.delayMs ? `${milliseconds(known.delayMs.p50)} (p99 ${milliseconds(known.delayMs.p99)})` : "?"}${typeof pipeline === "string" ? pc.yellow(`   ${pipeline}`) : ""}`,
     `  ${state.processes.map(processState).join("   ")}`,
-    ...state.links.map((link) => `  ${link}`),
   ];
 }
 

@@ -9,6 +9,7 @@ import { EXIT, messageOf, RushhourError } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
 import { allTopics } from "../contract/topics.ts";
 import { attachEngines, startEngines } from "../engines/engines.ts";
+import { endOrphans } from "../engines/pids.ts";
 import { isPortFree } from "../engines/ports.ts";
 import { supervise, type ProcessSpec, type SupervisedProcess } from "../engines/supervisor.ts";
 import { outcomeOf, reportText, summaryOf } from "../simulator/report.ts";
@@ -69,6 +70,7 @@ async function up(options: UpOptions): Promise<void> {
     CONSUMER_PORT: { flag: "--consumer-port", value: options.consumerPort },
   });
   if (options.summaryExport !== undefined) exportSummary(options.summaryExport, "");
+  await endOrphans(settings.RUSHHOUR_HOME); // they may hold the ports
   await requireFreePorts(settings);
 
   const screen = openScreen(process.stderr);
@@ -77,9 +79,9 @@ async function up(options: UpOptions): Promise<void> {
   started.defer(() => screen.clear());
 
   const servers = await startServers(settings, screen, stop, started);
-  stop.throwIfAsked();
+  stop.signal.throwIfAborted();
   const roles = await startRoles(servers, screen, stop, started);
-  stop.throwIfAsked();
+  stop.signal.throwIfAborted();
   const pipeline = await openPipeline(servers, createLogger("up"));
   started.defer(() => pipeline.close());
 
@@ -87,7 +89,10 @@ async function up(options: UpOptions): Promise<void> {
   screen.say(pc.dim("draining: the API answers what is in flight and flushes its records"));
   await roles.api.stop();
   screen.say(pc.dim("verifying: each answered request against SQL"));
-  const report = await verify(result.run_id, servers);
+  const report = await verify(result.run_id, servers).catch((error: unknown) => {
+    stop.fail(error instanceof Error ? error : new Error(messageOf(error)));
+    return null; // what can be reported still is
+  });
   screen.clear();
 
   const concluded = { ...result, stopped: result.stopped && settings.SIMULATOR_DURATION !== undefined };
@@ -96,46 +101,37 @@ async function up(options: UpOptions): Promise<void> {
   keepRecord(settings.RUSHHOUR_HOME, result.run_id, text);
   if (options.summaryExport !== undefined) exportSummary(options.summaryExport, text);
   console.log(reportText(concluded, report, repeatCommand(["npm", "start", "--"], options, result.seed)));
-  console.log(
-    `next: eval "$(npx rushhour engines start)"; npx rushhour sql "SELECT * FROM api_logs LIMIT 5"`,
-  );
-  process.exitCode = outcomeOf(concluded, report).exit_code;
+  console.log(NEXT);
   if (stop.failure) throw stop.failure;
+  process.exitCode = outcomeOf(concluded, report).exit_code;
 }
 
-/** Asked to stop by a signal or by a process that cannot be kept alive; a second signal ends at once. */
+const NEXT = `next:  eval "$(npx rushhour engines start)"
+       npx rushhour sql "SELECT * FROM api_logs ORDER BY timestamp DESC LIMIT 5"`;
+
+/** Asked to stop by a signal, or by a process that cannot be kept alive; a second signal ends at once. */
 interface StopRequests {
-  readonly asked: Promise<void>;
+  readonly signal: AbortSignal;
   readonly failure: Error | undefined;
   fail(cause: Error): void;
-  throwIfAsked(): void;
 }
 
 function stopRequests(screen: Screen): StopRequests {
-  const { promise: asked, resolve } = Promise.withResolvers<undefined>();
-  let isAsked = false;
+  const controller = new AbortController();
   let failure: Error | undefined;
-  const ask = () => {
-    isAsked = true;
-    resolve(undefined);
-  };
   onShutdownSignal((_signal, forceful) => {
     if (forceful) process.exit(EXIT.stoppedBySignal); // the next start ends what is left
-    ask();
+    controller.abort(new RushhourError("STOPPED", "stopped before the load began"));
   });
   return {
-    asked: asked.then(() => undefined),
+    signal: controller.signal,
     get failure() {
       return failure;
     },
     fail(cause) {
-      if (!failure) screen.say(pc.red(cause.message));
+      if (!failure) screen.say(pc.red(`stopping: ${cause.message}`));
       failure ??= cause;
-      ask();
-    },
-    throwIfAsked() {
-      if (failure) throw failure;
-      if (isAsked) throw new RushhourError("STOPPED", "stopped before the load began");
+      controller.abort(cause);
     },
   };
 }
@@ -156,6 +152,7 @@ async function startServers(
     home: settings.RUSHHOUR_HOME,
     kafka: settings.KAFKA_BROKERS === undefined && attached.kafkaBrokers === undefined,
     mariadb: settings.MYSQL_URL === undefined && attached.mysqlUrl === undefined,
+    signal: stop.signal,
     onProgress: (text) => screen.show([text]),
     onGiveUp: (cause) => stop.fail(cause),
   });
@@ -247,15 +244,16 @@ async function load(
   const api = `http://127.0.0.1:${settings.API_PORT}`;
   const plan: Plan = { ...arrivalsOf(settings), scenario: "shop", target: api, journeys: shopJourneys };
   const links = [
-    `API ${api}/docs`,
-    `consumer http://127.0.0.1:${settings.CONSUMER_PORT}/metrics   logs ${join(settings.RUSHHOUR_HOME, "logs")}`,
-    pc.dim(`in another terminal: npx rushhour sql "SELECT * FROM api_logs LIMIT 5"`),
-    pc.dim("Ctrl-C drains everything and prints the ledger"),
+    `  API ${api}/docs`,
+    `  consumer http://127.0.0.1:${settings.CONSUMER_PORT}/metrics   logs ${join(settings.RUSHHOUR_HOME, "logs")}`,
+    pc.dim(`  in another terminal: npx rushhour sql "SELECT * FROM api_logs LIMIT 5"`),
+    pc.dim("  Ctrl-C drains everything and prints the ledger"),
   ];
   const before = await pipeline.state();
   screen.say(`serving at ${pc.bold(api)}, seed ${plan.seed}`);
   const run = startRun(plan, { home: settings.RUSHHOUR_HOME });
-  void stop.asked.then(() => run.stop());
+  stop.signal.addEventListener("abort", () => run.stop());
+  if (stop.signal.aborted) run.stop();
   const hide = keepShowing(run, pipeline, before.stored, processes, links, screen);
   try {
     return await run.done;
@@ -287,16 +285,7 @@ function keepShowing(
       .finally(() => (asking = false));
   };
   const draw = () =>
-    screen.show(
-      upStatus({
-        phase: "running",
-        progress: run.progress(),
-        pipeline: state,
-        storedBefore,
-        processes,
-        links,
-      }),
-    );
+    screen.show(upStatus({ progress: run.progress(), pipeline: state, storedBefore, processes }), links);
   const timers = [setInterval(ask, 1_000), setInterval(draw, 500)];
   return () => {
     for (const timer of timers) clearInterval(timer);

@@ -103,6 +103,14 @@ test("a command that does not exist is a missing prerequisite", async () => {
   await expect(process.start()).rejects.toMatchObject({ code: "PREREQUISITE_MISSING" });
 });
 
+test("a log that cannot be opened rejects the start with its path", async () => {
+  const { process } = aProcess(SERVE, { logFile: "/dev/null/child.log" });
+  await expect(process.start()).rejects.toMatchObject({
+    code: "ENGINE_FAILED",
+    message: expect.stringContaining("/dev/null/child.log") as string,
+  });
+});
+
 test("a process that lives but never gets ready is ended and counted as a failure", async () => {
   const { process } = aProcess(`setInterval(() => {}, 1000)`, {
     ready: () => Promise.reject(new Error("no answer")),

@@ -105,7 +105,7 @@ class Supervisor implements SupervisedProcess {
   }
 
   start(): Promise<void> {
-    this.#lives ??= this.#live();
+    this.#lives ??= this.#live().catch((error: unknown) => this.#giveUp(cannotStart(this.#spec, error)));
     return this.#firstReady.promise;
   }
 
@@ -235,6 +235,15 @@ function endOf(child: ChildProcess): Promise<Exit> {
   return new Promise((resolve) => {
     child.once("error", (error) => resolve({ error }));
     child.once("exit", (code, signal) => resolve({ code: code ?? undefined, signal: signal ?? undefined }));
+  });
+}
+
+/** Before there is a child: its log cannot be opened, say. */
+function cannotStart({ name, logFile }: ProcessSpec, error: unknown): EngineError {
+  const code = errnoOf(error) === "ENOSPC" ? "DISK_FULL" : "ENGINE_FAILED";
+  const reason = error instanceof Error ? error.message : String(error);
+  return new EngineError(code, `${name} cannot be started with its log in ${logFile}: ${reason}`, {
+    cause: error,
   });
 }
 

@@ -19,6 +19,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const { KAFKA_BROKERS, MYSQL_URL } = process.env;
   const engines = await startEngines({
     home: HOME,
+    enginesFolder: ".rushhour/engines", // the programs are shared
     kafka: KAFKA_BROKERS === undefined,
     mariadb: MYSQL_URL === undefined,
     onProgress: (text) => console.log(text),
