@@ -89,7 +89,8 @@ async function up(options: UpOptions): Promise<void> {
   screen.say(pc.dim("draining: the API answers what is in flight and flushes its records"));
   await roles.api.stop();
   screen.say(pc.dim("verifying: each answered request against SQL"));
-  const report = await verify(result.run_id, servers).catch((error: unknown) => {
+  const waitMs = stop.failure && 5_000; // what has died stores nothing more
+  const report = await verify(result.run_id, servers, waitMs).catch((error: unknown) => {
     stop.fail(error instanceof Error ? error : new Error(messageOf(error)));
     return null; // what can be reported still is
   });

@@ -1,0 +1,154 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  char,
+  customType,
+  datetime,
+  double,
+  index,
+  int,
+  json,
+  mysqlEnum,
+  mysqlTable,
+  primaryKey,
+  smallint,
+  text,
+  unique,
+  varbinary,
+  varchar,
+} from "drizzle-orm/mysql-core";
+
+/**
+ * The typed mirror of the migrated database, for queries of the read side. The migrations are the truth; a test
+ * compares both column by column. Partitions, which Drizzle does not know, are partitions.ts's.
+ */
+
+const LEVELS = ["DEBUG", "INFO", "ERROR", "CRITICAL"] as const;
+
+const count = (name: string) => bigint(name, { mode: "number", unsigned: true });
+const offset = (name: string) => bigint(name, { mode: "bigint", unsigned: true });
+const time = (name: string) => datetime(name, { mode: "date", fsp: 3 });
+const now = sql`CURRENT_TIMESTAMP(3)`;
+
+const mediumblob = customType<{ data: Buffer }>({ dataType: () => "mediumblob" });
+
+/** 0001_api_logs.sql */
+export const apiLogs = mysqlTable(
+  "api_logs",
+  {
+    id: count("id").autoincrement().notNull(),
+    requestId: char("request_id", { length: 36 }).notNull(),
+    timestamp: time("timestamp").notNull(),
+    level: mysqlEnum("level", LEVELS).notNull(),
+    service: varchar("service", { length: 64 }).notNull(),
+    instance: varchar("instance", { length: 128 }).default("").notNull(),
+    endpoint: varchar("endpoint", { length: 255 }).notNull(),
+    path: varchar("path", { length: 1024 }).default("").notNull(),
+    method: varchar("method", { length: 16 }).notNull(),
+    statusCode: smallint("status_code", { unsigned: true }).notNull(),
+    responseTimeMs: double("response_time_ms").notNull(),
+    userAgent: varchar("user_agent", { length: 512 }),
+    clientIp: varchar("client_ip", { length: 45 }),
+    bytesIn: count("bytes_in"),
+    bytesOut: count("bytes_out"),
+    userId: varchar("user_id", { length: 64 }),
+    clientRequestId: varchar("client_request_id", { length: 128 }),
+    errorType: varchar("error_type", { length: 128 }),
+    errorMessage: varchar("error_message", { length: 1024 }),
+    stack: text("stack"),
+    runId: varchar("run_id", { length: 64 }),
+    traceId: varchar("trace_id", { length: 32 }),
+    source: varchar("source", { length: 36 }),
+    seq: count("seq"),
+    extra: json("extra"),
+    storedAt: time("stored_at").default(now).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.timestamp, table.requestId] }),
+    index("id").on(table.id),
+    index("level_time").on(table.level, table.timestamp),
+  ],
+);
+
+/** 0002_ingest_offsets.sql */
+export const ingestOffsets = mysqlTable(
+  "ingest_offsets",
+  {
+    cluster: varchar("cluster", { length: 64 }).notNull(),
+    topic: varchar("topic", { length: 249 }).notNull(),
+    partition: int("partition", { unsigned: true }).notNull(),
+    nextOffset: offset("next_offset").notNull(),
+    rowsIn: count("rows_in").default(0).notNull(),
+    duplicates: count("duplicates").default(0).notNull(),
+    deadLettered: count("dead_lettered").default(0).notNull(),
+    owner: varchar("owner", { length: 128 }).default("").notNull(),
+    updatedAt: time("updated_at").default(now).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.cluster, table.topic, table.partition] })],
+);
+
+/** 0003_ingest_gaps.sql */
+export const ingestGaps = mysqlTable("ingest_gaps", {
+  id: count("id").autoincrement().primaryKey(),
+  cluster: varchar("cluster", { length: 64 }).notNull(),
+  topic: varchar("topic", { length: 249 }).notNull(),
+  partition: int("partition", { unsigned: true }).notNull(),
+  fromOffset: offset("from_offset").notNull(),
+  toOffset: offset("to_offset").notNull(),
+  logEnd: offset("log_end").notNull(),
+  foundAt: time("found_at").default(now).notNull(),
+});
+
+/** 0004_dead_letters.sql */
+export const deadLetters = mysqlTable(
+  "dead_letters",
+  {
+    id: count("id").autoincrement().primaryKey(),
+    cluster: varchar("cluster", { length: 64 }).notNull(),
+    topic: varchar("topic", { length: 249 }).notNull(),
+    partition: int("partition", { unsigned: true }).notNull(),
+    offset: offset("offset").notNull(),
+    reason: varchar("reason", { length: 64 }).notNull(),
+    detail: varchar("detail", { length: 1024 }).notNull(),
+    recordKey: varbinary("record_key", { length: 1024 }),
+    value: mediumblob("value"),
+    requestId: varchar("request_id", { length: 36 }),
+    runId: varchar("run_id", { length: 64 }),
+    recordTime: time("record_time").notNull(),
+    storedAt: time("stored_at").default(now).notNull(),
+  },
+  (table) => [
+    unique("origin").on(table.cluster, table.topic, table.partition, table.offset),
+    index("run_id").on(table.runId),
+  ],
+);
+
+/** 0005_publishers.sql */
+export const publishers = mysqlTable("publishers", {
+  source: char("source", { length: 36 }).primaryKey(),
+  service: varchar("service", { length: 64 }).notNull(),
+  instance: varchar("instance", { length: 128 }).notNull(),
+  startedAt: time("started_at").notNull(),
+  reportedAt: time("reported_at").notNull(),
+  lastSeq: count("last_seq").notNull(),
+  acknowledged: count("acknowledged").notNull(),
+  dropped: count("dropped").notNull(),
+  closed: boolean("closed").notNull(),
+});
+
+/** 0006_publisher_drops.sql */
+export const publisherDrops = mysqlTable(
+  "publisher_drops",
+  {
+    source: char("source", { length: 36 }).notNull(),
+    runId: varchar("run_id", { length: 64 }).default("").notNull(),
+    level: mysqlEnum("level", LEVELS).notNull(),
+    reason: varchar("reason", { length: 32 }).notNull(),
+    dropped: count("dropped").notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.source, table.runId, table.level, table.reason] }),
+    index("run_id").on(table.runId),
+  ],
+);
