@@ -1,5 +1,6 @@
 import { Kafka, logLevel } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
+import { registerCodecs } from "./codecs.ts";
 
 export type { Kafka };
 
@@ -15,6 +16,7 @@ export interface KafkaOptions {
  */
 export function createKafka({ brokers, clientId, logger }: KafkaOptions): Kafka {
   silenceTimeoutNegativeWarning();
+  registerCodecs();
   return new Kafka({
     brokers: [...brokers],
     clientId,

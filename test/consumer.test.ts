@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import kafkajs, { type CompressionTypes as Compression } from "kafkajs";
+import { compress as compressSnappy } from "snappyjs";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { createMetrics } from "../contract/metrics.ts";
 import { TOPIC_OF_LEVEL } from "../contract/topics.ts";
@@ -17,6 +19,34 @@ import {
   testKafka,
   until,
 } from "./harness.ts";
+
+const { CompressionCodecs, CompressionTypes } = kafkajs;
+
+interface Codec {
+  compress(encoder: { buffer: Buffer }): Promise<Buffer>;
+  decompress(buffer: Buffer): Promise<Buffer>;
+}
+
+const snappyBlock = (content: Buffer) => Buffer.from(compressSnappy(content));
+
+/** As Java's clients write it: blocks, each behind its length. */
+function snappyBlocks(content: Buffer): Buffer {
+  const blocks = [content.subarray(0, 100), content.subarray(100)].map(snappyBlock);
+  const header = Buffer.from("82534e41505059000000000100000001", "hex");
+  return Buffer.concat([header, ...blocks.flatMap((block) => [uint32(block.length, "BE"), block])]);
+}
+
+/** A frame with one block that is stored as it is, as Kafka takes it (independent blocks of 64 KiB). */
+function lz4Frame(content: Buffer): Buffer {
+  const header = Buffer.from("04224d18604082", "hex");
+  return Buffer.concat([header, uint32(0x80000000 + content.length, "LE"), content, uint32(0, "LE")]);
+}
+
+function uint32(value: number, order: "BE" | "LE"): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes[`writeUInt32${order}`](value);
+  return bytes;
+}
 
 const COUNT = "SELECT COUNT(*) FROM api_logs";
 
@@ -157,6 +187,30 @@ describe("the consumer", () => {
     expect(JSON.parse(JSON.stringify(rows[1]!["extra"]))).toSatisfy((extra: unknown) =>
       JSON.stringify(extra).includes("red"),
     );
+  });
+
+  test("record batches are read however their producer compressed them", async () => {
+    const { pool, writerUrl } = await openTestDatabase();
+    const codecs = CompressionCodecs as Record<number, () => Codec>;
+    const writers: readonly (readonly [Compression, ((content: Buffer) => Buffer)?])[] = [
+      [CompressionTypes.GZIP],
+      [CompressionTypes.ZSTD],
+      [CompressionTypes.LZ4, lz4Frame],
+      [CompressionTypes.Snappy, snappyBlock],
+      [CompressionTypes.Snappy, snappyBlocks],
+    ];
+    for (const [compression, write] of writers) {
+      const codec = codecs[compression]!();
+      const producer = testKafka().producer();
+      if (write)
+        codecs[compression] = () => ({ ...codec, compress: ({ buffer }) => Promise.resolve(write(buffer)) });
+      await producer.connect();
+      const messages = Array.from({ length: 20 }, () => ({ value: JSON.stringify(aRequestLog()) }));
+      await producer.send({ topic: "info-logs", compression, messages });
+      await producer.disconnect();
+    }
+    startTestConsumer(writerUrl, randomUUID());
+    await until("all rows", async () => (await numberOf(pool, COUNT)) === 20 * writers.length);
   });
 
   test("positions are committed to Kafka too, so that group lag is true", async () => {
