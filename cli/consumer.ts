@@ -4,7 +4,7 @@ import { EXIT } from "../contract/errors.ts";
 import { listen } from "../contract/listen.ts";
 import { createLogger } from "../contract/logger.ts";
 import { createMetrics } from "../contract/metrics.ts";
-import { statusRoutes } from "../contract/status.ts";
+import { statusApp } from "../contract/status.ts";
 import { startConsumer } from "../consumer/consumer.ts";
 import { shutdownSignal } from "./lifecycle.ts";
 import { brokersOf, userUrlOf } from "./servers.ts";
@@ -47,7 +47,7 @@ async function runConsumer(options: { host?: string; port?: string; group?: stri
     instance: settings.RUSHHOUR_INSTANCE,
     onCrash: (error) => crash.resolve(error),
   });
-  const server = await listen(statusRoutes("consumer", metrics, consumer.readiness), {
+  const server = await listen(statusApp("consumer", metrics, consumer.readiness), {
     ...{ service: "consumer", host: settings.CONSUMER_HOST, port: settings.CONSUMER_PORT, metrics },
     wayOut: "choose another with --port or CONSUMER_PORT (0 takes a free one)",
   }).catch(async (error: unknown) => {

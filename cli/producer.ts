@@ -1,30 +1,24 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { Command } from "commander";
-import { z } from "zod";
-import { countSetting, kafkaSettings, readSettings, seedSetting } from "../contract/config.ts";
+import type { z } from "zod";
+import { producerSettings, readSettings } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
-import { createLogger } from "../contract/logger.ts";
-import { createMetrics } from "../contract/metrics.ts";
-import { durationSetting, rateSetting } from "../contract/units.ts";
+import { listen, type HttpServer } from "../contract/listen.ts";
+import { createLogger, type Logger } from "../contract/logger.ts";
+import { createMetrics, type Metrics } from "../contract/metrics.ts";
+import { statusApp } from "../contract/status.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";
 import { syntheticLogs } from "../producer/synthetic.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import { withKafka } from "./reach.ts";
 import { brokersOf } from "./servers.ts";
 
-const producerSettings = z.object({
-  ...kafkaSettings.shape,
-  PRODUCER_RATE: rateSetting.prefault("50/s"),
-  PRODUCER_COUNT: countSetting("must be a whole number from 1 to 1000000000", 1, 1_000_000_000).optional(),
-  PRODUCER_DURATION: durationSetting.optional(),
-  PRODUCER_SEED: seedSetting.default(1),
-});
-
 interface Options {
   rate?: string;
   count?: string;
   duration?: string;
   seed?: string;
+  port?: string;
 }
 
 export function producerCommand(): Command {
@@ -34,6 +28,10 @@ export function producerCommand(): Command {
     .option("--count <n>", "end after so many records")
     .option("-d, --duration <duration>", "end after 30s, 5m, 1h30m … (default: until Ctrl-C)")
     .option("--seed <n>", "decides endpoints, statuses, times (default 1)")
+    .option(
+      "--port <port>",
+      "serve /health and /metrics there, 0 for a free one (PRODUCER_PORT, default: not served)",
+    )
     .addHelpText(
       "after",
       `
@@ -50,6 +48,7 @@ async function produce(options: Options): Promise<void> {
     PRODUCER_COUNT: { flag: "--count", value: options.count },
     PRODUCER_DURATION: { flag: "--duration", value: options.duration },
     PRODUCER_SEED: { flag: "--seed", value: options.seed },
+    PRODUCER_PORT: { flag: "--port", value: options.port },
   });
   const brokers = brokersOf(settings);
   const logger = createLogger("producer");
@@ -60,12 +59,34 @@ async function produce(options: Options): Promise<void> {
     if (forceful) process.exit(EXIT.stoppedBySignal);
     stop.abort();
   });
-  const publisher = createPublisher({ brokers, service: "producer", logger, metrics: createMetrics() });
-  const written = await write(publisher, settings, stop.signal);
-  await publisher.close();
+  const metrics = createMetrics();
+  const publisher = createPublisher({ brokers, service: "producer", logger, metrics });
+  let server: HttpServer | undefined;
+  let written: number;
+  try {
+    if (settings.PRODUCER_PORT !== undefined)
+      server = await serveStatus(settings, publisher, metrics, logger);
+    written = await write(publisher, settings, stop.signal);
+  } finally {
+    await publisher.close();
+    await server?.close(1_000);
+  }
   forget();
   console.log(`${written.toLocaleString("en")} records written, seed ${settings.PRODUCER_SEED}`);
   if (stop.signal.aborted) process.exitCode = EXIT.stoppedBySignal;
+}
+
+async function serveStatus(
+  { PRODUCER_HOST: host, PRODUCER_PORT: port = 0 }: z.output<typeof producerSettings>,
+  publisher: Publisher,
+  metrics: Metrics,
+  logger: Logger,
+): Promise<HttpServer> {
+  const app = statusApp("producer", metrics, () => ({ kafka: publisher.readiness() }));
+  const wayOut = "choose another with --port or PRODUCER_PORT (0 takes a free one)";
+  const server = await listen(app, { service: "producer", host, port, metrics, wayOut });
+  logger.info({ url: server.url }, "listening");
+  return server;
 }
 
 const TICK_MS = 10;
@@ -84,7 +105,7 @@ async function write(
   const logs = syntheticLogs(settings.PRODUCER_SEED);
   const total = Math.min(count, Math.round((rate * durationMs) / 1_000));
   const startedMs = performance.now();
-  let written = 0;
+  let written: number;
   while (written < total && !stop.aborted) {
     const due = Math.min(total, Math.ceil(((performance.now() - startedMs) * rate) / 1_000));
     for (let burst = 0; written < due && burst < 1_000; burst++, written++)

@@ -8,7 +8,7 @@ import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka } from "../kafka/client.ts";
 import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
 import { openIngestConnections } from "./connection.ts";
-import { decodeAll } from "./decode.ts";
+import { decodeAll, type Entry } from "./decode.ts";
 import type { Kind } from "./kind.ts";
 import { outlast } from "./outage.ts";
 import { loadPosition } from "./position.ts";
@@ -47,6 +47,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const { logger, metrics } = options;
   const owner = `${options.instance ?? hostname()}/${process.pid}`;
   const own = ownMetrics(metrics);
+  const origins = countOrigins(metrics);
   const connections = openIngestConnections(options.writerUrl, CONCURRENCY + 1);
   const kafka = createKafka({ brokers: options.brokers, clientId: "rushhour-consumer", logger });
   const kinds = new Map(KINDS.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)));
@@ -103,15 +104,17 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   async function store(batch: PartitionBatch, isAlive: () => boolean): Promise<bigint> {
     const { topic, partition, start, end } = batch;
     const done = metrics.messageDuration.startTimer({ service: "consumer", topic });
-    const entries = decodeAll(batch.records, kinds.get(topic)!);
+    const kind = kinds.get(topic)!;
+    const entries = decodeAll(batch.records, kind);
     const span = { cluster, topic, partition, start, end, owner };
     const stored = await outlastOutageOf(
       "database",
-      () => storeEntries(connections, kinds.get(topic)!, span, entries),
+      () => storeEntries(connections, kind, span, entries),
       () => !closing && isAlive(),
     );
     done();
     count(topic, stored);
+    origins.count(entries, kind);
     own.lag.set({ topic, partition }, Number(batch.highWatermark - stored.position));
     return stored.position;
   }
@@ -165,6 +168,27 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       await member?.close();
       await admin?.close();
       await connections.close();
+    },
+  };
+}
+
+/** Sources named apart at most: the names come from whoever writes to the topics. */
+const MAX_SOURCES = 200;
+
+function countOrigins({ logEntriesBySource }: Metrics) {
+  const known = new Set<string>();
+  return {
+    count<Row>(entries: readonly Entry<Row>[], kind: Kind<Row>): void {
+      for (const { row } of entries) {
+        if (row === undefined) continue;
+        const { source, status } = kind.origin(row);
+        if (known.size < MAX_SOURCES) known.add(source);
+        logEntriesBySource.inc({
+          service: "consumer",
+          source: known.has(source) ? source : "(other)",
+          status,
+        });
+      }
     },
   };
 }

@@ -9,6 +9,8 @@ export interface Kind<Row> {
   readonly topics: readonly string[];
   /** @param nowMs Unix ms */
   decode(fields: Fields, record: ReceivedRecord, nowMs: number): { row: Row } | { rejection: Rejection };
+  /** Who wrote it and how it ended, for `log_entries_by_source_total`. */
+  origin(row: Row): { source: string; status: string };
   readonly table: TableWriter<Row>;
 }
 

@@ -15,6 +15,7 @@ export const publisherStatuses: Kind<PublisherStatus> = {
     if (parsed.success) return { row: parsed.data };
     return { rejection: { reason: "invalid_field", detail: z.prettifyError(parsed.error) } };
   },
+  origin: ({ service, closed }) => ({ source: service, status: closed ? "closed" : "open" }),
   table: {
     identity: (status) => status.source,
     insert(statuses) {

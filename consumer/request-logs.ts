@@ -43,6 +43,7 @@ export const requestLogs: Kind<RequestLogRow> = {
   name: "request_log",
   topics: REQUEST_LOG_TOPICS,
   decode: requestLogRow,
+  origin: ({ service, level }) => ({ source: service, status: level }),
   table: {
     identity: (row) => `${row.timestampMs}/${row.request_id}`,
     insert: (rows) => [

@@ -1,12 +1,15 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { messageOf, RushhourError } from "./errors.ts";
+import { durationSetting, rateSetting } from "./units.ts";
 
 const port = z.coerce
   .number("must be a port from 0 to 65535 (0 takes a free one)")
   .int("must be a port from 0 to 65535 (0 takes a free one)")
   .min(0, "must be a port from 0 to 65535 (0 takes a free one)")
   .max(65_535, "must be a port from 0 to 65535 (0 takes a free one)");
+
+const host = z.string().min(1);
 
 const brokers = z
   .string()
@@ -45,7 +48,7 @@ export const sqlSettings = z.object({
 
 export const apiSettings = z.object({
   ...kafkaSettings.shape,
-  API_HOST: z.string().min(1).default("127.0.0.1"),
+  API_HOST: host.default("127.0.0.1"),
   API_PORT: port.default(8000),
   API_MODEL: z
     .enum(["realistic", "off"], "must be realistic (latency and errors as in production) or off")
@@ -59,13 +62,23 @@ export const apiSettings = z.object({
 export const consumerSettings = z.object({
   ...kafkaSettings.shape,
   ...sqlSettings.shape,
-  CONSUMER_HOST: z.string().min(1).default("127.0.0.1"),
+  CONSUMER_HOST: host.default("127.0.0.1"),
   CONSUMER_PORT: port.default(8082),
   CONSUMER_GROUP: z.string().min(1).max(255).default("rushhour"),
   RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
 });
 
-export { count as countSetting, seed as seedSetting };
+export const producerSettings = z.object({
+  ...kafkaSettings.shape,
+  PRODUCER_RATE: rateSetting.prefault("50/s"),
+  PRODUCER_COUNT: count("must be a whole number from 1 to 1000000000", 1, 1_000_000_000).optional(),
+  PRODUCER_DURATION: durationSetting.optional(),
+  PRODUCER_SEED: seed.default(1),
+  PRODUCER_HOST: host.default("127.0.0.1"),
+  PRODUCER_PORT: port.optional(),
+});
+
+export { seed as seedSetting };
 
 /** Flags (undefined when not given) by the name of the variable they override. */
 export type Flags = Readonly<Record<string, { readonly flag: string; readonly value: string | undefined }>>;

@@ -1,5 +1,7 @@
 import { Hono } from "hono";
+import { routePath } from "hono/route";
 import type { Metrics } from "./metrics.ts";
+import { UNMATCHED } from "./request-log.ts";
 
 /** One dependency's state; `reason` says why it is not ready. */
 export interface DependencyState {
@@ -30,4 +32,22 @@ export function statusRoutes(service: string, metrics: Metrics, readiness: Readi
     c.body(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType }),
   );
   return routes;
+}
+
+/** {@link statusRoutes} as an app of its own, for processes that serve nothing else; its requests are counted too. */
+export function statusApp(service: string, metrics: Metrics, readiness: ReadinessCheck): Hono {
+  const app = new Hono();
+  app.use(async (c, next) => {
+    const startedMs = performance.now();
+    await next();
+    const labels = {
+      service,
+      method: c.req.method,
+      endpoint: c.res.status === 404 ? UNMATCHED : routePath(c, -1),
+    };
+    metrics.requests.inc({ ...labels, status: c.res.status });
+    metrics.requestDuration.observe(labels, (performance.now() - startedMs) / 1_000);
+  });
+  app.route("/", statusRoutes(service, metrics, readiness));
+  return app;
 }
