@@ -102,7 +102,9 @@ async function live(
   return { routes, responses, records: (await recordsIn(admin)) - before, dropped };
 }
 
-const file = (name: string) => join(import.meta.dirname, name);
+function file(name: string): string {
+  return join(import.meta.dirname, name);
+}
 
 async function usage(server: ChildProcess) {
   server.send("usage");

@@ -9,11 +9,11 @@ import { Command } from "commander";
 import { pino } from "pino";
 import { z } from "zod";
 import { onShutdownSignal } from "../cli/lifecycle.ts";
-import { countSetting, readSettings } from "../contract/config.ts";
+import { readSettings } from "../contract/config.ts";
 import { EXIT, isErrorCode, messageOf, RushhourError } from "../contract/errors.ts";
 import { allTopics } from "../contract/topics.ts";
 import { startEngines, runningEngines, type Engines } from "../engines/engines.ts";
-import { engineFolders, type EngineName } from "../engines/install.ts";
+import { engineFolders } from "../engines/install.ts";
 import { endOrphans } from "../engines/pids.ts";
 import { connect, openPool, urlOfUser, type Pool, type Row } from "../init_db/database.ts";
 import { migrate } from "../init_db/migrate.ts";
@@ -49,9 +49,9 @@ export interface Benchmark<Name extends string> {
 
 export interface Bench {
   /** One line on standard error; standard output carries the report only. */
-  progress(text: string): void;
+  readonly progress: (text: string) => void;
   /** What is opened last is closed first, however the benchmark ends. */
-  onClose(close: () => unknown): void;
+  readonly onClose: (close: () => unknown) => void;
 }
 
 export const REPEATS: NumberOption = {
@@ -71,7 +71,13 @@ export const SEED: NumberOption = {
 export async function runBenchmark<Name extends string>(benchmark: Benchmark<Name>): Promise<void> {
   const open: (() => unknown)[] = [];
   const closeAll = async () => {
-    for (let close = open.pop(); close; close = open.pop()) await close();
+    for (let close = open.pop(); close; close = open.pop()) {
+      try {
+        await close();
+      } catch (error) {
+        bench.progress(`not closed in order: ${messageOf(error)}`); // the others must be all the same
+      }
+    }
   };
   const forget = onShutdownSignal(() => {
     void closeAll().finally(() => process.exit(EXIT.stoppedBySignal));
@@ -109,10 +115,10 @@ Examples:
   const given = command.parse().opts<Record<string, string>>();
   const settings = z.object(
     Object.fromEntries(
-      entries.map(([option, { fallback, min, max }]) => [
-        option,
-        countSetting(`must be a whole number from ${min} to ${max}`, min, max).default(fallback),
-      ]),
+      entries.map(([option, { fallback, min, max }]) => {
+        const rule = `must be a whole number from ${min} to ${max}`;
+        return [option, z.coerce.number(rule).int(rule).min(min, rule).max(max, rule).default(fallback)];
+      }),
     ),
   );
   const flags = entries.map(([option]) => [option, { flag: `--${option}`, value: given[option] }] as const);
@@ -223,7 +229,7 @@ async function startEmptyEngines(bench: Bench, mariadb: boolean): Promise<Engine
   return engines;
 }
 
-const kafkaLabel = () => `Kafka ${engineFolders(HOME, ENGINES_FOLDER)["kafka" satisfies EngineName].version}`;
+const kafkaLabel = () => `Kafka ${engineFolders(HOME, ENGINES_FOLDER).kafka.version}`;
 
 /** @throws mysql2's error when it does not answer */
 export async function databaseServer(url: string, pid?: number): Promise<DatabaseServer> {

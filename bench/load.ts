@@ -27,18 +27,20 @@ export interface LoadResult {
 
 const { url, method, body, seconds, connections } = JSON.parse(process.argv[2] ?? "") as Load;
 const latency = new LatencyHistogram();
-const run = autocannon({
+const options = {
   ...{ url, method, connections, duration: seconds },
   ...(body !== undefined && { body, headers: { "content-type": "application/json" } }),
+};
+const run = autocannon(options, (error: Error | null, { duration, errors, timeouts, non2xx }) => {
+  if (error) throw error;
+  const result: LoadResult = {
+    responses: latency.count,
+    failed: errors + timeouts + non2xx,
+    perSecond: latency.count / duration,
+    p50: latency.percentile(50),
+    p99: latency.percentile(99),
+  };
+  process.send!(result);
+  process.disconnect();
 });
 run.on("response", (_client, _status, _bytes, ms) => latency.record(ms));
-const { duration, errors, timeouts, non2xx } = await run;
-const result: LoadResult = {
-  responses: latency.count,
-  failed: errors + timeouts + non2xx,
-  perSecond: latency.count / duration,
-  p50: latency.percentile(50),
-  p99: latency.percentile(99),
-};
-process.send!(result);
-process.disconnect();
