@@ -62,7 +62,7 @@ async function produce(options: Options): Promise<void> {
   const metrics = createMetrics();
   const publisher = createPublisher({ brokers, service: "producer", logger, metrics });
   let server: HttpServer | undefined;
-  let written: number;
+  let written = 0;
   try {
     if (settings.PRODUCER_PORT !== undefined)
       server = await serveStatus(settings, publisher, metrics, logger);
@@ -104,13 +104,14 @@ async function write(
   } = settings;
   const logs = syntheticLogs(settings.PRODUCER_SEED);
   const total = Math.min(count, Math.round((rate * durationMs) / 1_000));
+  const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve()));
   const startedMs = performance.now();
-  let written: number;
+  let written = 0;
   while (written < total && !stop.aborted) {
     const due = Math.min(total, Math.ceil(((performance.now() - startedMs) * rate) / 1_000));
     for (let burst = 0; written < due && burst < 1_000; burst++, written++)
       publisher.publish(logs.next().value);
-    await publisher.room();
+    await Promise.race([publisher.room(), stopped]);
     await (written < due ? wait(0) : wait(TICK_MS));
   }
   return written;

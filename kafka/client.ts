@@ -1,3 +1,4 @@
+import "./kafkajs-speedups.ts"; // before kafkajs
 import { Kafka, logLevel } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import { registerCodecs } from "./codecs.ts";
