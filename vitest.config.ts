@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [
-            "{cli,contract,kafka,producer,api,init_db,consumer,simulator,grafana,engines}/**/*.test.ts",
+            "{cli,contract,kafka,producer,api,init_db,consumer,simulator,grafana,engines,bench}/**/*.test.ts",
           ],
         },
       },

@@ -61,7 +61,7 @@ export function requestLogRow(
   const endpoint = text(fields["endpoint"] ?? fields["path"], MAX_LENGTH.endpoint);
   if (endpoint === null)
     return reject("invalid_field", broken("endpoint", fields["endpoint"], "a path or route template"));
-  const method = text(fields["method"], MAX_LENGTH.method);
+  const method = text(upper(fields["method"]), MAX_LENGTH.method);
   if (method === null) return reject("invalid_field", broken("method", fields["method"], "an HTTP method"));
   const status_code = number(fields["status_code"]);
   if (status_code === null || !Number.isInteger(status_code) || status_code < 100 || status_code > 599) {
@@ -77,7 +77,7 @@ export function requestLogRow(
       broken("response_time_ms", fields["response_time_ms"], "a number of ms from 0"),
     );
   }
-  const timestampMs = instant(fields["timestamp"]) ?? record.timeMs;
+  const timestampMs = instant(fields["timestamp"]) ?? Math.max(0, record.timeMs); // Kafka says -1 for none
   if (timestampMs > nowMs + HOUR_MS) {
     return reject("in_the_future", broken("timestamp", fields["timestamp"], "at most 1 h ahead of now"));
   }
@@ -91,7 +91,7 @@ export function requestLogRow(
       instance: text(fields["instance"], MAX_LENGTH.instance) ?? "",
       endpoint,
       path: text(fields["path"], MAX_LENGTH.path) ?? endpoint,
-      method: method.toUpperCase(),
+      method,
       status_code,
       response_time_ms,
       user_agent: text(fields["user_agent"], MAX_LENGTH.user_agent),
@@ -120,18 +120,20 @@ function identityOf(fields: Fields, { cluster, topic, partition, offset }: Recei
   const given = fields["request_id"] ?? fields["log_id"];
   if (typeof given === "string" && /^[\x21-\x7e]{1,36}$/.test(given)) return given;
   if ((typeof given === "string" && given !== "") || typeof given === "number")
-    return uuidv5(String(given), NAMESPACE);
+    return uuidv5(String(given).toWellFormed(), NAMESPACE); // uuid throws at half of a surrogate pair
   return uuidv5(`${cluster}/${topic}/${partition}/${offset}`, NAMESPACE);
 }
 
-/** ERROR wins: a status of 400 and up is never DEBUG or INFO, whatever was said. */
+/** ERROR wins: a status of 400 and up is never DEBUG or INFO, whatever was said. A level that is none of ours says nothing. */
 function levelOf(given: unknown, statusCode: number, topic: string): Level {
-  const said = typeof given === "string" ? (given.toUpperCase() as Level) : undefined;
+  const said = LEVELS.find((level) => level === upper(given));
   if (said === "CRITICAL" || said === "ERROR") return said;
-  if (statusCode >= 400 || (topic === "error-logs" && said === undefined)) return "ERROR";
-  if (said !== undefined && LEVELS.includes(said)) return said;
-  return topic === "debug-logs" ? "DEBUG" : "INFO";
+  if (statusCode >= 400) return "ERROR";
+  if (said !== undefined) return said;
+  return topic === "error-logs" ? "ERROR" : topic === "debug-logs" ? "DEBUG" : "INFO";
 }
+
+const upper = (value: unknown) => (typeof value === "string" ? value.toUpperCase() : value);
 
 const WALL_CLOCK = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?$/;
 const WITH_ZONE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)$/i;
@@ -149,9 +151,9 @@ function instant(value: unknown): number | null {
 }
 
 function text(value: unknown, length: number): string | null {
-  if (typeof value === "string")
-    return value === "" ? null : value.length > length ? value.slice(0, length) : value;
-  return typeof value === "number" || typeof value === "boolean" ? String(value) : null;
+  if (typeof value === "number" || typeof value === "boolean") return text(String(value), length);
+  if (typeof value !== "string" || value === "") return null;
+  return value.length > length ? value.slice(0, length) : value;
 }
 
 /** Numbers, also written as text, as CSV-minded producers do. */
@@ -168,7 +170,12 @@ function wholeNumber(value: unknown): number | null {
 function unknownFields(fields: Fields): string | null {
   let extra: Record<string, unknown> | undefined;
   for (const key in fields) {
-    if (!KNOWN.has(key)) (extra ??= {})[key] = fields[key];
+    if (!KNOWN.has(key)) (extra ??= Object.create(null) as Record<string, unknown>)[key] = fields[key];
   }
-  return extra === undefined ? null : JSON.stringify(extra);
+  return extra === undefined ? null : wellFormed(JSON.stringify(extra));
+}
+
+/** JSON.stringify escapes half of a surrogate pair, which MySQL's JSON refuses; as in every column it becomes U+FFFD. */
+function wellFormed(json: string): string {
+  return json.replace(/\\(?:\\|ud[89a-f][\da-f]{2})/g, (escape) => (escape === "\\\\" ? escape : "\ufffd"));
 }

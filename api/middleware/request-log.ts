@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
-import { v7 as uuidv7 } from "uuid";
+import { requestIdAt } from "../../contract/request-id.ts";
 import {
   CLIENT_CLOSED_REQUEST,
   levelOfStatus,
@@ -30,23 +30,34 @@ export interface RequestLogOptions {
 /**
  * Hono middleware: hands one {@link RequestLog} to `publish` for every response, be it a 404, a 405, an uncaught exception, a
  * streamed body or a request whose client left, and sets `x-request-id`, the record's identity, on the response.
- * It never throws, waits or slows a response. Mount it first: what answers before it is not logged.
+ * It never throws, waits or slows a response, whatever `publish` and the functions in `options` do. Mount it first: what
+ * answers before it is not logged.
  *
  * Under @hono/node-server the record is made when the socket has taken the last byte; in other runtimes when the body has
- * been read. A thrown non-Error is passed on as an Error, because Hono's `onError` sees only those.
+ * been read. A body that breaks on its way counts as 500. A thrown non-Error is passed on as an Error, because Hono's
+ * `onError` sees only those.
  */
 export function requestLog(publish: Publish, options: RequestLogOptions = {}): MiddlewareHandler {
   const describe = describer(options);
+  let hasComplained = false;
+  const complain = (reason: unknown) => {
+    if (!hasComplained) process.emitWarning(`a response was not logged, as publish threw: ${textOf(reason)}`);
+    hasComplained = true;
+  };
   return async function requestLog(c, next) {
     const startedMs = Date.now();
-    const startedNs = process.hrtime.bigint();
-    const requestId = uuidv7({ msecs: startedMs });
+    const clockMs = performance.now(); // monotonic
+    const requestId = requestIdAt(startedMs);
     let thrown: Error | undefined;
 
-    const record: Done = (statusCode, bytesOut) => {
-      const elapsedMs = Number(process.hrtime.bigint() - startedNs) / 1e6;
-      const error = c.error ?? thrown;
-      publish(describe(c, { requestId, startedMs, elapsedMs, statusCode, bytesOut, error }));
+    const record: Done = (statusCode, bytesOut, broken) => {
+      const elapsedMs = performance.now() - clockMs;
+      const error = broken ?? c.error ?? thrown;
+      try {
+        publish(describe(c, { requestId, startedMs, elapsedMs, statusCode, bytesOut, error }));
+      } catch (reason) {
+        complain(reason); // not the client's trouble, and in a "close" listener it would end the process
+      }
     };
     const outgoing = (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing;
     if (outgoing) {
@@ -57,7 +68,7 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
     try {
       await next();
     } catch (reason) {
-      thrown = reason instanceof Error ? reason : new Error(`thrown: ${String(reason)}`, { cause: reason });
+      thrown = reason instanceof Error ? reason : new Error(`thrown: ${textOf(reason)}`, { cause: reason });
       throw thrown;
     } finally {
       if (!outgoing) {
@@ -69,36 +80,45 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
   };
 }
 
-type Done = (statusCode: number, bytesOut: number | undefined) => void;
+/** @param broken what broke the body on its way */
+type Done = (statusCode: number, bytesOut: number | undefined, broken?: Error) => void;
 
 /** Bytes each keep-alive socket had sent when its previous response ended. */
 const bytesSentBefore = new WeakMap<object, number>();
 
-/** Node: "close" comes once, after the last byte was handed over or when the client left first. */
+/** Node: "close" comes once, after the last byte was handed over, when the client left first or when the body broke. */
 function whenClosed(outgoing: ServerResponse, done: Done): void {
   const { socket } = outgoing.req;
-  outgoing.once("close", () => {
-    const before = bytesSentBefore.get(socket) ?? 0;
-    bytesSentBefore.set(socket, socket.bytesWritten);
-    done(
-      outgoing.writableFinished ? outgoing.statusCode : CLIENT_CLOSED_REQUEST,
-      socket.bytesWritten - before,
-    );
+  let sent: number | undefined;
+  // Both come once; on() because once() wraps each listener anew. Ahead of Node's own listener, which lets a pipelined request's response write.
+  outgoing.prependListener("finish", () => {
+    sent = socket.bytesWritten;
+  });
+  outgoing.on("close", () => {
+    sent ??= socket.bytesWritten;
+    const bytes = sent - (bytesSentBefore.get(socket) ?? 0);
+    bytesSentBefore.set(socket, sent);
+    if (outgoing.errored) done(500, bytes, outgoing.errored);
+    else done(outgoing.writableFinished ? outgoing.statusCode : CLIENT_CLOSED_REQUEST, bytes);
   });
 }
 
 /** Elsewhere: a response without a body is done; a body is counted while its reader takes it. */
 function whenRead(c: Context, done: Done): void {
   const { res } = c;
-  if (!res.body) {
-    done(res.status, 0);
+  if (!res.body || c.req.method === "HEAD") {
+    done(res.status, 0); // Hono answers HEAD with the headers of GET and leaves the body unread
     return;
   }
   const reader = (res.body as ReadableStream<Uint8Array>).getReader();
   let bytes = 0;
   const counted = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done: ended, value } = await reader.read();
+      const { done: ended, value } = await reader.read().catch((reason: unknown) => {
+        const broken = reason instanceof Error ? reason : new Error(`thrown: ${textOf(reason)}`);
+        done(500, bytes, broken);
+        throw broken;
+      });
       if (ended) {
         controller.close();
         done(res.status, bytes);
@@ -132,34 +152,49 @@ function describer(options: RequestLogOptions) {
   return function describe(c: Context, outcome: Outcome): RequestLog {
     const { requestId, startedMs, elapsedMs, statusCode, bytesOut, error } = outcome;
     const { req } = c;
+    const incoming = (c.env as { incoming?: IncomingMessage } | undefined)?.incoming;
+    // Node's own headers, where there are some: Hono's pass through an object made for each request.
+    const headers = incoming?.headers as IncomingMessage["headers"] | undefined;
+    const header = (known: string) =>
+      incoming ? (incoming.headers[known] as string | undefined) : req.header(known);
     const aborted = statusCode === CLIENT_CLOSED_REQUEST;
     const uncaught = error !== undefined && !(error instanceof HTTPException);
-    const debug = req.header("x-log-level")?.toLowerCase() === "debug" || isDebug?.(c) === true;
+    const debug = header("x-log-level")?.toLowerCase() === "debug" || answerOf(isDebug, c) === true;
     const endpoint = routePath(c, -1);
-    const address = (c.env as { incoming?: IncomingMessage } | undefined)?.incoming?.socket.remoteAddress;
+    const address = incoming?.socket.remoteAddress;
     return {
       v: 1,
       request_id: requestId,
       timestamp: new Date(startedMs).toISOString(),
       level: levelOf(statusCode, uncaught && !aborted, debug),
-      service: name(c),
+      service: cut(answerOf(name, c) ?? "api", MAX_LENGTH.service),
       instance,
       endpoint: endpoint === "/*" || endpoint === "*" ? UNMATCHED : cut(endpoint, MAX_LENGTH.endpoint),
       path: cut(req.path, MAX_LENGTH.path),
       method: req.method,
       status_code: statusCode,
       response_time_ms: Math.round(elapsedMs * 1000) / 1000,
-      user_agent: cut(req.header("user-agent"), MAX_LENGTH.user_agent),
+      user_agent: cut(header("user-agent"), MAX_LENGTH.user_agent),
       client_ip: maskIp ? masked(address) : address,
-      bytes_in: declaredLength(req.header("content-length")),
+      // The length of a chunked body is declared by nobody.
+      bytes_in: header("transfer-encoding") ? undefined : declaredLength(header("content-length")),
       bytes_out: bytesOut,
-      user_id: cut(userId?.(c), MAX_LENGTH.user_id),
-      client_request_id: cut(req.header("x-request-id"), MAX_LENGTH.client_request_id),
-      run_id: cut(req.header("x-run-id"), MAX_LENGTH.run_id),
-      trace_id: traceId(req.header("traceparent")),
+      user_id: cut(answerOf(userId, c), MAX_LENGTH.user_id),
+      client_request_id: cut(header("x-request-id"), MAX_LENGTH.client_request_id),
+      run_id: cut(header("x-run-id"), MAX_LENGTH.run_id),
+      trace_id: traceId(header("traceparent")),
       ...(statusCode >= 400 && errorOf(error, aborted)),
     };
   };
+}
+
+/** A record without the answer is better than none. */
+function answerOf<T>(question: ((c: Context) => T) | undefined, c: Context): T | undefined {
+  try {
+    return question?.(c);
+  } catch {
+    return undefined;
+  }
 }
 
 function levelOf(statusCode: number, uncaught: boolean, debug: boolean): Level {
@@ -179,13 +214,21 @@ function errorOf(error: Error | undefined, aborted: boolean) {
   };
 }
 
+/** As `String`, for things whose own toString throws too. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return Object.prototype.toString.call(thrown);
+  }
+}
+
 function cut(value: string, length: number): string;
 function cut(value: string | undefined, length: number): string | undefined;
 function cut(value: string | undefined, length: number): string | undefined {
   return value === undefined || value.length <= length ? value : value.slice(0, length);
 }
 
-/** Undefined for a chunked body, whose length nobody declared. */
 function declaredLength(header: string | undefined): number | undefined {
   const length = Number(header ?? 0);
   return Number.isSafeInteger(length) && length >= 0 ? length : undefined;

@@ -1,0 +1,129 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import { apiSettings, consumerSettings, kafkaSettings, readSettings, redact, sqlSettings } from "./config.ts";
+import { RushhourError } from "./errors.ts";
+
+function problemsOf(read: () => unknown): string[] {
+  try {
+    read();
+  } catch (error) {
+    expect(error).toBeInstanceOf(RushhourError);
+    expect(error).toMatchObject({ code: "CONFIG_INVALID", exitCode: 104 });
+    const [title, ...problems] = (error as Error).message.split("\n");
+    expect(title).toBe("invalid configuration:");
+    return problems.map((line) => line.trim());
+  }
+  throw new Error("it was accepted");
+}
+
+function fileWith(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "rushhour-config-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "secret");
+  writeFileSync(path, text);
+  return path;
+}
+
+describe("where a setting comes from", () => {
+  const schema = z.object({ GREETING: z.string().default("hello") });
+  const flag = (value: string | undefined) => ({ GREETING: { flag: "--greeting", value } });
+
+  test("the flag wins over the variable, the variable over the file, the file over the default", () => {
+    const GREETING_FILE = fileWith("from a file\n");
+    const env = { GREETING: "variable", GREETING_FILE };
+    expect(readSettings(schema, env, flag("flag"))).toEqual({ GREETING: "flag" });
+    expect(readSettings(schema, env, flag(undefined))).toEqual({ GREETING: "variable" });
+    expect(readSettings(schema, { GREETING_FILE })).toEqual({ GREETING: "from a file" });
+    expect(readSettings(schema, {})).toEqual({ GREETING: "hello" });
+  });
+
+  test("an empty variable is one that is not set", () => {
+    expect(readSettings(schema, { GREETING: "", GREETING_FILE: "" })).toEqual({ GREETING: "hello" });
+  });
+
+  test("a file that cannot be read is named", () => {
+    const [problem] = problemsOf(() => readSettings(schema, { GREETING_FILE: "/nowhere/secret" }));
+    expect(problem).toMatch(/^GREETING_FILE=\/nowhere\/secret cannot be read: ENOENT/);
+  });
+});
+
+test("all problems are named together, each with its value and its rule", () => {
+  const env = {
+    KAFKA_BROKERS: "kafka",
+    KAFKA_PARTITIONS: "0",
+    API_PORT: "80000",
+    API_MODEL: "fast",
+    API_SEED: "1.5",
+  };
+  const flags = { API_PORT: { flag: "--port", value: "http" } };
+  expect(problemsOf(() => readSettings(apiSettings, env, flags))).toEqual([
+    "KAFKA_BROKERS=kafka must be host:port, several parted by commas, such as 127.0.0.1:9092",
+    "KAFKA_PARTITIONS=0 must be a whole number from 1 to 1000",
+    "--port=http must be a port from 0 to 65535 (0 takes a free one)",
+    "API_MODEL=fast must be realistic (latency and errors as in production) or off",
+    "API_SEED=1.5 must be a whole number from 0 to 4294967295",
+  ]);
+});
+
+test("every setting has a default, but for the servers", () => {
+  expect(readSettings(apiSettings, {})).toEqual({
+    ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_PARTITIONS: 6, API_HOST: "127.0.0.1", API_PORT: 8000 },
+    ...{ API_MODEL: "realistic", API_SEED: 1, API_MASK_IP: "no", API_BUFFER_RECORDS: 100_000 },
+  });
+  expect(readSettings(consumerSettings, {})).toEqual({
+    ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_PARTITIONS: 6, CONSUMER_HOST: "127.0.0.1", CONSUMER_PORT: 8082 },
+    CONSUMER_GROUP: "rushhour",
+  });
+});
+
+describe("brokers", () => {
+  test.each([
+    ["127.0.0.1:9092", ["127.0.0.1:9092"]],
+    ["a:1,b.example:65535", ["a:1", "b.example:65535"]],
+    ["[::1]:9092,kafka:9092", ["[::1]:9092", "kafka:9092"]],
+  ])("%s are %j", (KAFKA_BROKERS, brokers) => {
+    expect(readSettings(kafkaSettings, { KAFKA_BROKERS }).KAFKA_BROKERS).toEqual(brokers);
+  });
+
+  test.each(["kafka", "kafka:", ":9092", "a:1,", "a:1 b:2", "kafka://a:1", "a:1;b:2"])(
+    '"%s" is refused',
+    (KAFKA_BROKERS) => {
+      expect(problemsOf(() => readSettings(kafkaSettings, { KAFKA_BROKERS }))).toHaveLength(1);
+    },
+  );
+});
+
+describe("database URLs", () => {
+  test.each([
+    "mysql://root@127.0.0.1:3306/monitoring",
+    "mysql://user:p%40ss@db/my-db_1",
+    "mysql://root@localhost",
+    "mysql://root@[::1]:3306/",
+  ])("%s is taken", (MYSQL_URL) => {
+    expect(readSettings(sqlSettings, { MYSQL_URL }).MYSQL_URL).toBe(MYSQL_URL);
+  });
+
+  test.each([
+    "postgres://root@db/x",
+    "db:3306",
+    "mysql:///x",
+    "mysql://db/a`b",
+    "mysql://db/a/b",
+    `mysql://db/${"x".repeat(65)}`,
+  ])("%s is refused", (MYSQL_URL) => {
+    expect(problemsOf(() => readSettings(sqlSettings, { MYSQL_URL }))).toHaveLength(1);
+  });
+
+  test("a password never reaches a message", () => {
+    const MYSQL_URL = "mysql://root:top-secret@db/a`b";
+    const [problem] = problemsOf(() => readSettings(sqlSettings, { MYSQL_URL }));
+    expect(problem).toBe(
+      "MYSQL_URL=mysql://root:***@db/a`b must look like mysql://user:password@host:3306/database",
+    );
+    expect(redact("mysql://root:p:w@x@db")).not.toContain("p:w");
+    expect(redact("mysql://root@db/x")).toBe("mysql://root@db/x");
+  });
+});
