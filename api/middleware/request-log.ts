@@ -154,7 +154,7 @@ function describer(options: RequestLogOptions) {
     const { req } = c;
     const incoming = (c.env as { incoming?: IncomingMessage } | undefined)?.incoming;
     // Node's own headers, where there are some: Hono's pass through an object made for each request.
-    const headers = incoming?.headers as IncomingMessage["headers"] | undefined; // a test's socket has none
+    const headers = incoming?.headers; // a test's socket has none
     const header = (known: string) => (headers ? (headers[known] as string | undefined) : req.header(known));
     const aborted = statusCode === CLIENT_CLOSED_REQUEST;
     const uncaught = error !== undefined && !(error instanceof HTTPException);
