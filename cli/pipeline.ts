@@ -91,10 +91,10 @@ async function lagOf(pool: Pool, admin: KafkaAdmin, topics: readonly string[]): 
 
 async function storedRows(pool: Pool): Promise<number> {
   const [[sum]] = await pool.query<Row[]>(
-    "SELECT SUM(rows_in) AS stored FROM ingest_offsets WHERE topic IN (?)",
+    "SELECT SUM(rows_in) AS rows_in FROM ingest_offsets WHERE topic IN (?)",
     [REQUEST_LOG_TOPICS],
   );
-  return Number(sum?.["stored"] ?? 0);
+  return Number(sum?.["rows_in"] ?? 0);
 }
 
 async function recentDelay(pool: Pool): Promise<PipelineState["delayMs"]> {

@@ -62,7 +62,7 @@ async function produce(options: Options): Promise<void> {
   const metrics = createMetrics();
   const publisher = createPublisher({ brokers, service: "producer", logger, metrics });
   let server: HttpServer | undefined;
-  let written = 0;
+  let written: number;
   try {
     if (settings.PRODUCER_PORT !== undefined)
       server = await serveStatus(settings, publisher, metrics, logger);

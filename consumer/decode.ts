@@ -1,3 +1,4 @@
+import { messageOf } from "../contract/errors.ts";
 import type { Fields, ReceivedRecord, Rejection } from "../contract/record.ts";
 import type { Kind } from "./kind.ts";
 
@@ -29,5 +30,12 @@ function decode<Row>(
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     return { rejection: { reason: "not_an_object", detail: "the value must be one JSON object" } };
   }
-  return kind.decode(value as Fields, record, nowMs);
+  try {
+    return kind.decode(value as Fields, record, nowMs);
+  } catch (error) {
+    // Such as a value nested too deeply to be written as JSON again. Thrown on, it would stop the partition for ever.
+    return {
+      rejection: { reason: "invalid_field", detail: `cannot be read: ${messageOf(error)}`.slice(0, 1024) },
+    };
+  }
 }

@@ -3,6 +3,7 @@ import type { Level } from "../contract/request-log.ts";
 export interface BufferedRecord {
   readonly topic: string;
   readonly value: string; // JSON
+  readonly bytes: number; // of the value in UTF-8
   readonly level: Level;
   readonly run_id: string | undefined;
 }
@@ -28,28 +29,28 @@ const SHED_AT: Readonly<Record<Level, number>> = { DEBUG: 0.8, INFO: 0.9, ERROR:
 
 /** A send may carry so much: below Kafka's 1 MiB a batch, even if all is one topic's. */
 const BATCH_RECORDS = 2_000;
-const BATCH_CHARACTERS = 640 * 1024;
+const BATCH_BYTES = 640 * 1024;
 
-/** First in, first out, bounded by records and characters. */
-export function createBuffer(cap: { readonly records: number; readonly characters: number }): RecordBuffer {
+/** First in, first out, bounded by records and bytes. */
+export function createBuffer(cap: { readonly records: number; readonly bytes: number }): RecordBuffer {
   let queue: BufferedRecord[] = [];
   let head = 0;
-  let characters = 0;
+  let bytes = 0;
 
   const size = () => queue.length - head;
-  const fill = () => Math.max(size() / cap.records, characters / cap.characters);
+  const fill = () => Math.max(size() / cap.records, bytes / cap.bytes);
 
   function take(): Batch {
     const records: BufferedRecord[] = [];
     const topics = new Map<string, string[]>();
     for (
       let taken = 0;
-      head < queue.length && records.length < BATCH_RECORDS && taken < BATCH_CHARACTERS;
+      head < queue.length && records.length < BATCH_RECORDS && taken < BATCH_BYTES;
       head++
     ) {
       const record = queue[head]!;
-      taken += record.value.length;
-      characters -= record.value.length;
+      taken += record.bytes;
+      bytes -= record.bytes;
       records.push(record);
       const values = topics.get(record.topic);
       if (values) values.push(record.value);
@@ -66,16 +67,16 @@ export function createBuffer(cap: { readonly records: number; readonly character
     hasRoomFor: (level) => fill() < SHED_AT[level],
     add(record) {
       queue.push(record);
-      characters += record.value.length;
+      bytes += record.bytes;
     },
     size,
     fill,
-    hasFullBatch: () => size() >= BATCH_RECORDS || characters >= BATCH_CHARACTERS,
+    hasFullBatch: () => size() >= BATCH_RECORDS || bytes >= BATCH_BYTES,
     take,
     takeAll() {
       const rest = queue.slice(head);
       queue = [];
-      head = characters = 0;
+      head = bytes = 0;
       return rest;
     },
   };

@@ -16,7 +16,8 @@ export function createDrops(): Drops {
   const counts = new Map<string, { -readonly [K in keyof Drop]: Drop[K] }>();
   return {
     add(run_id, level, reason) {
-      const run = counts.size < MAX_KEYS ? run_id : "";
+      const isKnown = counts.has(`${run_id}/${level}/${reason}`);
+      const run = isKnown || counts.size < MAX_KEYS ? run_id : "";
       const key = `${run}/${level}/${reason}`;
       const count = counts.get(key);
       if (count) count.dropped++;

@@ -3,8 +3,8 @@ import { setTimeout as wait } from "node:timers/promises";
 import { Counter, Gauge } from "prom-client";
 import { v4 as uuidv4 } from "uuid";
 import { messageOf } from "../contract/errors.ts";
-import type { Logger } from "../contract/logger.ts";
-import type { Metrics } from "../contract/metrics.ts";
+import { createLogger, type Logger } from "../contract/logger.ts";
+import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import type { PublisherStatus } from "../contract/publisher-status.ts";
 import { PUBLISHER_STATUS_TOPIC, TOPIC_OF_LEVEL } from "../contract/topics.ts";
 import type { DependencyState } from "../contract/status.ts";
@@ -18,9 +18,11 @@ export interface PublisherOptions {
   readonly brokers: readonly string[]; // host:port
   readonly service: string;
   readonly instance?: string | undefined; // default: the host's name
-  readonly logger: Logger;
-  readonly metrics: Metrics;
-  /** Records held while Kafka is slow or away, at most; also at most 64 Mi characters. */
+  /** Default: JSON lines on standard error, from LOG_LEVEL up. */
+  readonly logger?: Logger;
+  /** Default: a registry of its own, which nobody scrapes. */
+  readonly metrics?: Metrics;
+  /** Records held while Kafka is slow or away, at most; also at most 64 MiB. */
   readonly bufferRecords?: number;
 }
 
@@ -41,7 +43,7 @@ export interface Publisher {
 const LINGER_MS = 20; // collects a batch; part of the delay from request to row
 const LONGEST_RETRY_MS = 1_000;
 const STATUS_INTERVAL_MS = 1_000;
-const MAX_BUFFERED_CHARACTERS = 64 * 2 ** 20;
+const MAX_BUFFERED_BYTES = 64 * 2 ** 20;
 
 /**
  * Takes records from request handlers and delivers them to the topic of their level: a bounded buffer, batches, one
@@ -52,17 +54,18 @@ const MAX_BUFFERED_CHARACTERS = 64 * 2 ** 20;
  * (A spool on disk will stand between the buffer and Kafka.)
  */
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { service, instance = hostname(), logger, metrics } = options;
+  const { service, instance = hostname() } = options;
+  const { logger = createLogger(service), metrics = createMetrics() } = options;
   const source = uuidv4();
   const startedAt = new Date().toISOString();
   const kafka = createKafka({ brokers: options.brokers, clientId: `rushhour-${service}`, logger });
   const producer = createBatchProducer(kafka);
   const buffer = createBuffer({
     records: options.bufferRecords ?? 100_000,
-    characters: MAX_BUFFERED_CHARACTERS,
+    bytes: MAX_BUFFERED_BYTES,
   });
   const drops = createDrops();
-  const own = ownMetrics(metrics, () => buffer.size());
+  const own = ownMetrics(metrics, () => buffer.size() + (sending?.records.length ?? 0));
 
   let seq = 0;
   let acknowledged = 0;
@@ -70,6 +73,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let saidAtMs = 0;
   let kafkaState: DependencyState = { ready: false, reason: "not connected yet" };
   let pumping: Promise<void> | undefined;
+  let sending: Batch | undefined; // taken from the buffer, not yet acknowledged
   let closed: Promise<void> | undefined;
   let deadlineAt = Infinity; // Unix ms
   let roomWanted: (() => void)[] = [];
@@ -83,7 +87,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     }
     seq++;
     const value = `${JSON.stringify(record).slice(0, -1)},"source":"${source}","seq":${seq}}`;
-    buffer.add({ topic: TOPIC_OF_LEVEL[record.level], value, level: record.level, run_id: record.run_id });
+    const bytes = Buffer.byteLength(value);
+    const { level, run_id } = record;
+    buffer.add({ topic: TOPIC_OF_LEVEL[level], value, bytes, level, run_id });
     if (!pumping) start();
   }
 
@@ -106,11 +112,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
     do {
       if (!buffer.hasFullBatch() && !closed) await linger();
       const status = statusIsDue() ? statusRecord(false) : undefined;
-      if (!(await deliver(buffer.take(), status))) return;
+      sending ??= buffer.take();
+      if (!(await deliver(sending, status))) return;
+      sending = undefined;
     } while (buffer.size() > 0);
   }
 
-  /** @returns false when the deadline came first: the batch is dropped and counted */
+  /** @returns false when the deadline came first */
   async function deliver(batch: Batch, status: PublisherStatus | undefined): Promise<boolean> {
     const topics = new Map(batch.topics);
     if (status) topics.set(PUBLISHER_STATUS_TOPIC, [JSON.stringify(status)]);
@@ -129,10 +137,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         }
         kafkaState = { ready: false, reason: messageOf(error) };
         metrics.processingErrors.inc({ service, error_type: "kafka_send" });
-        if (Date.now() + delayMs > deadlineAt) {
-          for (const record of batch.records) drop(record, "closed");
-          return false;
-        }
+        if (Date.now() + delayMs > deadlineAt) return false;
         await wait(delayMs * (0.5 + Math.random() / 2));
       }
     }
@@ -182,6 +187,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       await pumping;
       await pump();
       await producer.send(new Map([[PUBLISHER_STATUS_TOPIC, [JSON.stringify(statusRecord(true))]]]));
+      await producer.close();
     })().catch((error: unknown) =>
       logger.warn({ reason: messageOf(error) }, "closed without a last word to Kafka"),
     );
@@ -191,8 +197,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
       wait(deadlineMs, undefined, { signal: gaveUp.signal }).catch(() => undefined),
     ]);
     gaveUp.abort();
-    for (const record of buffer.takeAll()) drop(record, "closed");
-    await producer.close();
+    for (const record of [...(sending?.records ?? []), ...buffer.takeAll()]) drop(record, "closed");
+    sending = undefined;
+    void producer.close(); // what is still being tried: nobody waits for it
     const lost = drops.list().reduce((sum, { dropped }) => sum + dropped, 0);
     logger[lost > 0 ? "error" : "info"]({ published: seq, acknowledged, dropped: lost }, "publisher closed");
   }

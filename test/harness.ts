@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect as connectSocket, createServer, type AddressInfo, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
@@ -106,6 +108,121 @@ export async function freshTopics(partitions = 3): Promise<void> {
   await ours.close();
 }
 
+export interface KafkaProxy {
+  readonly brokers: readonly string[]; // clients know no other way to Kafka
+  open(): Promise<void>;
+  /** From now on nothing listens here. */
+  shut(): Promise<void>;
+  /** Ends all connections in place of Kafka's next answer: it has done what was asked, and its client cannot know. */
+  cutAtNextAnswer(): Promise<void>;
+}
+
+/**
+ * A way to Kafka that can be broken: a TCP proxy, shut at first, in front of a cluster of one broker. Where Kafka's
+ * answers name the broker's address, clients read the proxy's.
+ */
+export async function openKafkaProxy(): Promise<KafkaProxy> {
+  const admin = testKafka().admin();
+  await admin.connect();
+  const { brokers } = await admin.describeCluster();
+  await admin.disconnect();
+  const [broker] = brokers;
+  if (!broker || brokers.length > 1) throw new Error(`the proxy needs one broker, not ${brokers.length}`);
+
+  const port = await closedPort();
+  const real = addressBytes(broker.host, broker.port);
+  const ours = addressBytes("127.0.0.1", port);
+  const sockets = new Set<Socket>();
+  let onAnswer: (() => void) | undefined;
+
+  const server = createServer((client) => {
+    const kafka = connectSocket(broker.port, broker.host);
+    for (const socket of [client, kafka]) {
+      sockets.add(socket);
+      socket.on("error", () => undefined); // "close" follows
+      socket.once("close", () => {
+        sockets.delete(socket);
+        client.destroy();
+        kafka.destroy();
+      });
+    }
+    client.pipe(kafka);
+    let rest = Buffer.alloc(0);
+    kafka.on("data", (chunk: Buffer) => {
+      if (onAnswer) {
+        onAnswer();
+        return;
+      }
+      const { frames, left } = framesOf(Buffer.concat([rest, chunk]));
+      rest = left;
+      for (const frame of frames) client.write(withSize(replaceAll(frame, real, ours)));
+    });
+  });
+  const dropAll = () => {
+    for (const socket of sockets) socket.destroy();
+  };
+  const proxy: KafkaProxy = {
+    brokers: [`127.0.0.1:${port}`],
+    async open() {
+      server.listen(port, "127.0.0.1");
+      await once(server, "listening");
+    },
+    async shut() {
+      if (!server.listening) return;
+      server.close();
+      dropAll();
+      await once(server, "close");
+    },
+    cutAtNextAnswer: () =>
+      new Promise((resolve) => {
+        onAnswer = () => {
+          onAnswer = undefined;
+          dropAll();
+          resolve();
+        };
+      }),
+  };
+  onTestFinished(() => proxy.shut());
+  return proxy;
+}
+
+/** A broker's address as Kafka's answers carry it: the host's length, the host, the port. */
+function addressBytes(host: string, port: number): Buffer {
+  const bytes = Buffer.alloc(2 + host.length + 4);
+  bytes.writeInt16BE(host.length, 0);
+  bytes.write(host, 2, "latin1");
+  bytes.writeInt32BE(port, 2 + host.length);
+  return bytes;
+}
+
+/** Kafka's answers, each after its size in four bytes. */
+function framesOf(bytes: Buffer): { frames: Buffer[]; left: Buffer<ArrayBuffer> } {
+  const frames: Buffer[] = [];
+  let at = 0;
+  while (bytes.length - at >= 4 && bytes.length - at - 4 >= bytes.readInt32BE(at)) {
+    const size = bytes.readInt32BE(at);
+    frames.push(bytes.subarray(at + 4, at + 4 + size));
+    at += 4 + size;
+  }
+  return { frames, left: Buffer.from(bytes.subarray(at)) };
+}
+
+function withSize(frame: Buffer): Buffer {
+  const size = Buffer.alloc(4);
+  size.writeInt32BE(frame.length);
+  return Buffer.concat([size, frame]);
+}
+
+function replaceAll(bytes: Buffer, old: Buffer, replacement: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  let from = 0;
+  for (let at = bytes.indexOf(old); at >= 0; at = bytes.indexOf(old, from)) {
+    parts.push(bytes.subarray(from, at), replacement);
+    from = at + old.length;
+  }
+  return Buffer.concat([...parts, bytes.subarray(from)]);
+}
+
 /** Waits for a condition; fails with its name after the deadline. */
 export async function until(
   label: string,
@@ -117,6 +234,16 @@ export async function until(
     if (performance.now() > endMs) throw new Error(`waited ${deadlineMs} ms for ${label}`);
     await wait(everyMs);
   }
+}
+
+/** A port of this machine where nothing listens. */
+export async function closedPort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 export function aRequestLog(overrides: Partial<RequestLog> = {}): RequestLog {
@@ -144,10 +271,11 @@ export interface Role {
   readonly exited: Promise<number | NodeJS.Signals>;
 }
 
-/** Starts a real process of the program and waits until it listens; ends it with the test. */
+/** Starts a real process of the program and waits until it listens; ends it with the test, or as `atEnd` says. */
 export async function startRole(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  atEnd: (end: () => Promise<void>) => void = onTestFinished,
 ): Promise<Role> {
   const child = spawn(process.execPath, ["cli/rushhour.js", ...args], {
     env: { ...process.env, KAFKA_BROKERS: inject("kafkaBrokers"), MYSQL_URL: "", ...env },
@@ -156,7 +284,7 @@ export async function startRole(
   const exited = new Promise<number | NodeJS.Signals>((resolve) => {
     child.once("exit", (code, signal) => resolve(signal ?? code ?? -1));
   });
-  onTestFinished(async () => {
+  atEnd(async () => {
     child.kill("SIGKILL");
     await exited;
   });
