@@ -19,7 +19,14 @@ export function bytes(value: Buffer | null): string {
   return value === null ? "NULL" : value.length === 0 ? "''" : `0x${value.toString("hex")}`;
 }
 
-/** DATETIME(3) literal of Unix ms, UTC. */
+let lastMs = NaN;
+let lastLiteral = "";
+
+/** DATETIME(3) literal of Unix ms, UTC. Records follow each other within the millisecond, so the last one is kept. */
 export function datetime(unixMs: number): string {
-  return `'${new Date(unixMs).toISOString().slice(0, 23)}'`;
+  if (unixMs !== lastMs) {
+    lastLiteral = `'${new Date(unixMs).toISOString().slice(0, 23)}'`;
+    lastMs = unixMs;
+  }
+  return lastLiteral;
 }
