@@ -60,7 +60,11 @@ export async function startEngines(options: StartOptions): Promise<Engines> {
   try {
     await endOrphans(home);
     refuseSecond(home);
-    const installed = await installEngines({ ...options, home });
+    const installed = await installEngines({
+      ...options,
+      home,
+      enginesFolder: options.enginesFolder && resolve(options.enginesFolder),
+    });
     const ports = await choosePorts(home);
     const specs = await Promise.all([
       ...(installed.kafka ? [kafkaSpec(home, installed.kafka.folder, ports)] : []),
