@@ -10,7 +10,7 @@ import { createLogger } from "../contract/logger.ts";
 import { allTopics } from "../contract/topics.ts";
 import { attachEngines, startEngines } from "../engines/engines.ts";
 import { endOrphans } from "../engines/pids.ts";
-import { isPortFree } from "../engines/ports.ts";
+import { freePorts, isPortFree } from "../engines/ports.ts";
 import { supervise, type ProcessSpec, type SupervisedProcess } from "../engines/supervisor.ts";
 import { outcomeOf, reportText, summaryOf } from "../simulator/report.ts";
 import { startRun, type Plan, type Run, type RunResult } from "../simulator/run.ts";
@@ -64,14 +64,14 @@ Examples:
 }
 
 async function up(options: UpOptions): Promise<void> {
-  const settings = readSettings(upSettings, process.env, {
+  const asked = readSettings(upSettings, process.env, {
     ...loadFlags(options),
     API_PORT: { flag: "--port", value: options.port },
     CONSUMER_PORT: { flag: "--consumer-port", value: options.consumerPort },
   });
   if (options.summaryExport !== undefined) exportSummary(options.summaryExport, "");
-  await endOrphans(settings.RUSHHOUR_HOME); // they may hold the ports
-  await requireFreePorts(settings);
+  await endOrphans(asked.RUSHHOUR_HOME); // they may hold the ports
+  const settings = await withFreePorts(asked);
 
   const screen = openScreen(process.stderr);
   const stop = stopRequests(screen);
@@ -301,17 +301,21 @@ function keepRecord(home: string, runId: string, text: string): void {
   writeFileSync(join(folder, `${runId}.json`), text);
 }
 
-async function requireFreePorts({ API_PORT, CONSUMER_PORT }: Settings): Promise<void> {
-  const ports = [
+/** The settings with ports that are free now; 0 takes any. @throws RushhourError PORT_IN_USE naming every port that is taken */
+async function withFreePorts(settings: Settings): Promise<Settings> {
+  const { API_PORT, CONSUMER_PORT } = settings;
+  const asked = [
     { port: API_PORT, what: "API", wayOut: "--port or API_PORT" },
     { port: CONSUMER_PORT, what: "consumer", wayOut: "--consumer-port or CONSUMER_PORT" },
   ];
   const problems: string[] = [];
-  for (const { port, what, wayOut } of ports) {
-    if (!(await isPortFree(port)))
-      problems.push(
-        `port ${port} for the ${what} is taken: stop what listens there, or choose another with ${wayOut}`,
-      );
+  for (const { port, what, wayOut } of asked) {
+    if (port === 0 || (await isPortFree(port))) continue;
+    problems.push(
+      `port ${port} for the ${what} is taken: stop what listens there, or choose another with ${wayOut} (0 takes a free one)`,
+    );
   }
   if (problems.length > 0) throw new RushhourError("PORT_IN_USE", problems.join("\n"));
+  const [api, consumer] = await freePorts([API_PORT || undefined, CONSUMER_PORT || undefined]);
+  return { ...settings, API_PORT: api!, CONSUMER_PORT: consumer! };
 }

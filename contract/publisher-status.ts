@@ -5,7 +5,7 @@ import { LEVELS } from "./request-log.ts";
 const drop = z.object({
   run_id: z.string().max(64), // empty: of no run
   level: z.enum(LEVELS),
-  reason: z.string().min(1).max(32), // buffer_full, closed
+  reason: z.string().min(1).max(32), // buffer_full, closed, not_json
   dropped: z.int().nonnegative(),
 });
 

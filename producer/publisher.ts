@@ -6,6 +6,7 @@ import { messageOf } from "../contract/errors.ts";
 import { createLogger, type Logger } from "../contract/logger.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import type { PublisherStatus } from "../contract/publisher-status.ts";
+import type { RequestLog } from "../contract/request-log.ts";
 import { PUBLISHER_STATUS_TOPIC, TOPIC_OF_LEVEL } from "../contract/topics.ts";
 import type { DependencyState } from "../contract/status.ts";
 import { createKafka } from "../kafka/client.ts";
@@ -79,24 +80,20 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let roomWanted: (() => void)[] = [];
   let endLinger: () => void = () => undefined;
 
-  function publish(record: Parameters<Publish>[0]): void {
-    const reason = closed ? "closed" : buffer.hasRoomFor(record.level) ? undefined : "buffer_full";
-    if (reason) {
-      drop({ run_id: record.run_id, level: record.level }, reason);
-      return;
-    }
+  function publish(record: RequestLog): void {
+    if (closed) return drop(record, "closed");
+    if (!buffer.hasRoomFor(record.level)) return drop(record, "buffer_full");
+    const json = jsonOf(record);
+    if (json === undefined) return drop(record, "not_json");
     seq++;
-    const value = `${JSON.stringify(record).slice(0, -1)},"source":"${source}","seq":${seq}}`;
+    const value = `${json.slice(0, -1)},"source":"${source}","seq":${seq}}`;
     const bytes = Buffer.byteLength(value);
     const { level, run_id } = record;
     buffer.add({ topic: TOPIC_OF_LEVEL[level], value, bytes, level, run_id });
     if (!pumping) start();
   }
 
-  function drop(
-    record: { run_id?: string | undefined; level: Parameters<Publish>[0]["level"] },
-    reason: string,
-  ): void {
+  function drop(record: Pick<RequestLog, "level" | "run_id">, reason: string): void {
     drops.add(record.run_id ?? "", record.level, reason);
     own.dropped.inc({ level: record.level, reason });
   }
@@ -219,6 +216,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
       buffer.fill() < 0.5 ? Promise.resolve() : new Promise((resolve) => roomWanted.push(resolve)),
     close: (deadlineMs = 10_000) => (closed ??= closeNow(deadlineMs)),
   };
+}
+
+/** Undefined for what JSON cannot hold, such as a bigint in a field of somebody's own. */
+function jsonOf(record: RequestLog): string | undefined {
+  try {
+    return JSON.stringify(record);
+  } catch {
+    return undefined;
+  }
 }
 
 function ownMetrics({ registry }: Metrics, buffered: () => number) {

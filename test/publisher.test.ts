@@ -129,6 +129,12 @@ describe("with Kafka there", () => {
     expect(await dropped()).toEqual({ "ERROR/closed": 1 });
   });
 
+  test("never throws: a record that is no JSON is dropped and counted", async () => {
+    const { publish, dropped } = openPublisher();
+    publish({ ...aRequestLog(), user_id: 7n as unknown as string });
+    expect(await dropped()).toEqual({ "INFO/not_json": 1 });
+  });
+
   test("delivers records of other scripts too, which take three bytes a character", async () => {
     const { publish, close } = openPublisher();
     const wide = "漢";

@@ -145,6 +145,13 @@ describe("rushhour up", () => {
     expect(livingProcesses(first.home)).toEqual([]);
   });
 
+  test("port 0 takes a free one and says which", async () => {
+    const database = await openTestDatabase();
+    const up = await startUp(["--port", "0", "--consumer-port", "0", "-d", "1s"], servers(database));
+    expect([0, 112], up.stderr()).toContain(await up.ended);
+    expect(up.stderr()).toMatch(/serving at http:\/\/127\.0\.0\.1:[1-9]\d+/);
+  });
+
   test("a port in use is named before anything starts, with the way out", async () => {
     const server = createServer();
     const port = await new Promise<number>((resolve) => {

@@ -145,6 +145,13 @@ describe.each(RUNTIMES)("the request log under %s", (_name, get) => {
     expect(JSON.stringify(record)).not.toContain("secret");
   });
 
+  test("A-9: a 404 below a part of the app with a middleware of its own is (unmatched) too", async () => {
+    const opened = openApp();
+    opened.app.use("/api/*", (_c, next) => next());
+    const { record } = await get(opened, "/api/nowhere");
+    expect(record).toMatchObject({ endpoint: "(unmatched)", path: "/api/nowhere" });
+  });
+
   test("A-9: a 405 keeps the route's template", async () => {
     const { status, record } = await get(openApp(), "/orders/7", { method: "DELETE" });
     expect(status).toBe(405);

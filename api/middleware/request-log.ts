@@ -168,7 +168,7 @@ function describer(options: RequestLogOptions) {
       level: levelOf(statusCode, uncaught && !aborted, debug),
       service: cut(answerOf(name, c) ?? "api", MAX_LENGTH.service),
       instance,
-      endpoint: endpoint === "/*" || endpoint === "*" ? UNMATCHED : cut(endpoint, MAX_LENGTH.endpoint),
+      endpoint: isMiddlewareOnly(endpoint, statusCode) ? UNMATCHED : cut(endpoint, MAX_LENGTH.endpoint),
       path: cut(req.path, MAX_LENGTH.path),
       method: req.method,
       status_code: statusCode,
@@ -185,6 +185,11 @@ function describer(options: RequestLogOptions) {
       ...(statusCode >= 400 && errorOf(error, aborted)),
     };
   };
+}
+
+/** Whether the last route that matched was a middleware's: of the whole app, or of a part of it that knows no such path. */
+function isMiddlewareOnly(endpoint: string, statusCode: number): boolean {
+  return endpoint === "/*" || endpoint === "*" || (statusCode === 404 && endpoint.endsWith("/*"));
 }
 
 /** A record without the answer is better than none. */

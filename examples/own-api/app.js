@@ -12,4 +12,6 @@ app.get("/hello/:name", (c) => c.text(`Hello, ${c.req.param("name")}!\n`));
 const server = serve({ fetch: app.fetch, port: Number(PORT) }, ({ port }) => {
   console.log(`http://127.0.0.1:${port}/hello/world`);
 });
-process.once("SIGTERM", () => server.close(() => publisher.close())); // last: requests in flight leave records too
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => server.close(() => publisher.close())); // last: requests in flight leave records too
+}
