@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { serve } from "@hono/node-server";
-import { Hono } from "hono";
+import { Hono, type Context } from "hono";
 import { routePath } from "hono/route";
 import { v7 as uuidv7 } from "uuid";
 import { requestLog } from "../api/middleware/request-log.ts";
@@ -18,7 +18,7 @@ import { silent } from "./harness.ts";
  * It says "listening", answers "usage" and "close" by messages, then ends.
  */
 
-export type Variant = "bare" | "stringify" | "publisher" | "await";
+export type Variant = "bare" | "stringify" | "publisher" | "batch" | "await";
 
 export type ServerMessage =
   | { readonly type: "listening"; readonly url: string }
@@ -39,6 +39,7 @@ const LOGGINGS: Readonly<Record<Variant, (brokers: string[]) => Promise<Logging>
       close: () => Promise.resolve(0),
     }),
   publisher: withPublisher,
+  batch: withPlainBatch,
   await: withAwaitedSend,
 };
 
@@ -56,6 +57,51 @@ async function withPublisher(brokers: string[]): Promise<Logging> {
   });
 }
 
+/** As little as a batch can be: seven fields, sent every 20 ms, unbounded; a crash or a slow Kafka is nobody's concern. */
+async function withPlainBatch(brokers: string[]): Promise<Logging> {
+  const producer = createKafka({ brokers, clientId: "bench", logger: silent }).producer({ idempotent: true });
+  await producer.connect();
+  let waiting: { value: string }[] = [];
+  let sending = Promise.resolve();
+  const send = async () => {
+    const messages = waiting;
+    waiting = [];
+    for (let i = 0; i < messages.length; i += 1_000) {
+      await producer.send({ topic: "info-logs", messages: messages.slice(i, i + 1_000) });
+    }
+  };
+  const timer = setInterval(() => {
+    sending = sending.then(send);
+  }, 20);
+  return {
+    mount: (app) =>
+      app.use(async (c, next) => {
+        const startedMs = performance.now();
+        const log = { request_id: uuidv7(), timestamp: new Date().toISOString(), method: c.req.method };
+        await next();
+        waiting.push({ value: plainRecord(c, log, startedMs) });
+      }),
+    close: async () => {
+      clearInterval(timer);
+      await sending.then(send);
+      await producer.disconnect();
+      return 0;
+    },
+  };
+}
+
+function plainRecord(c: Context, log: object, startedMs: number): string {
+  return JSON.stringify({
+    ...log,
+    ...{
+      endpoint: routePath(c, -1),
+      status_code: c.res.status,
+      response_time_ms: performance.now() - startedMs,
+    },
+    user_agent: c.req.header("user-agent"),
+  });
+}
+
 /** As many tutorials do it: the response waits for a send of its own. */
 async function withAwaitedSend(brokers: string[]): Promise<Logging> {
   const producer = createKafka({ brokers, clientId: "bench", logger: silent }).producer();
@@ -66,11 +112,7 @@ async function withAwaitedSend(brokers: string[]): Promise<Logging> {
         const startedMs = performance.now();
         const log = { request_id: uuidv7(), timestamp: new Date().toISOString(), method: c.req.method };
         await next();
-        const response_time_ms = performance.now() - startedMs;
-        const value = JSON.stringify({
-          ...{ ...log, endpoint: routePath(c, -1), status_code: c.res.status, response_time_ms },
-          user_agent: c.req.header("user-agent"),
-        });
+        const value = plainRecord(c, log, startedMs);
         await producer.send({ topic: "info-logs", messages: [{ value }] });
       }),
     close: async () => {

@@ -23,6 +23,7 @@ const VARIANTS: Readonly<Record<Variant, string>> = {
   bare: "bare Hono",
   stringify: "middleware, record stringified and thrown away",
   publisher: "**middleware and publisher**",
+  batch: "a plain batch each 20 ms, seven fields",
   await: "an awaited send per request",
 };
 
@@ -56,7 +57,7 @@ await runBenchmark({
     const servers = await startServers(bench, { mariadb: false });
     const admin = await connectAdmin(servers.kafka);
     bench.onClose(() => admin.close());
-    const lives: Record<Variant, Life[]> = { bare: [], stringify: [], publisher: [], await: [] };
+    const lives: Record<Variant, Life[]> = { bare: [], stringify: [], publisher: [], batch: [], await: [] };
     const variants = Object.keys(VARIANTS) as Variant[];
     for (let repeat = 1; repeat <= values.repeats; repeat++) {
       for (const variant of variants) {
@@ -200,7 +201,7 @@ function report(
   };
   const sum = (variant: Variant, of: (life: Life) => number) =>
     lives[variant].reduce((total, life) => total + of(life), 0).toLocaleString("en");
-  const accounts = (["publisher", "await"] as const).map((variant) => [
+  const accounts = (["publisher", "batch", "await"] as const).map((variant) => [
     VARIANTS[variant],
     sum(variant, ({ responses }) => responses),
     sum(variant, ({ records }) => records),
