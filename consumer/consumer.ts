@@ -179,15 +179,18 @@ function countOrigins({ logEntriesBySource }: Metrics) {
   const known = new Set<string>();
   return {
     count<Row>(entries: readonly Entry<Row>[], kind: Kind<Row>): void {
+      const records = new Map<string, { source: string; status: string; count: number }>(); // one look-up of labels each
       for (const { row } of entries) {
         if (row === undefined) continue;
         const { source, status } = kind.origin(row);
+        const same = records.get(`${status}/${source}`);
+        if (same) same.count++;
+        else records.set(`${status}/${source}`, { source, status, count: 1 });
+      }
+      for (const { source, status, count } of records.values()) {
         if (known.size < MAX_SOURCES) known.add(source);
-        logEntriesBySource.inc({
-          service: "consumer",
-          source: known.has(source) ? source : "(other)",
-          status,
-        });
+        const named = known.has(source) ? source : "(other)";
+        logEntriesBySource.inc({ service: "consumer", source: named, status }, count);
       }
     },
   };
