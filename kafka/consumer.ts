@@ -85,14 +85,19 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
     else logger.warn({ reason: payload.error.message }, "consumer restarts after an error");
   });
 
-  await consumer.connect();
-  await consumer.subscribe({ topics: [...topics], fromBeginning: true });
-  await consumer.run({
-    autoCommit: false,
-    eachBatchAutoResolve: false,
-    partitionsConsumedConcurrently: options.concurrency,
-    eachBatch: (payload) => takeBatch(payload, consumer, positions, options),
-  });
+  try {
+    await consumer.connect();
+    await consumer.subscribe({ topics: [...topics], fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachBatchAutoResolve: false,
+      partitionsConsumedConcurrently: options.concurrency,
+      eachBatch: (payload) => takeBatch(payload, consumer, positions, options),
+    });
+  } catch (error) {
+    await consumer.disconnect().catch(() => undefined); // the caller tries again, with a consumer of its own
+    throw error;
+  }
 
   return {
     async close() {
