@@ -104,8 +104,8 @@ async function versionOf(command: string, args: string[]): Promise<string | unde
 }
 
 async function checkKafka(home: string): Promise<Finding[]> {
-  if (process.env["KAFKA_BROKERS"]) {
-    const brokers = readSettings(kafkaSettings).KAFKA_BROKERS ?? [];
+  const { KAFKA_BROKERS: brokers } = readSettings(kafkaSettings);
+  if (brokers) {
     return Promise.all(brokers.map((broker) => checkServer("KAFKA_BROKERS", broker, kafkaServes)));
   }
   const engine = engineFolders(home).kafka;
@@ -121,8 +121,9 @@ async function checkKafka(home: string): Promise<Finding[]> {
 }
 
 async function checkMysql(home: string): Promise<Finding[]> {
-  if (process.env["MYSQL_URL"] || process.env["MYSQL_URL_FILE"]) {
-    const url = new URL(readSettings(sqlSettings).MYSQL_URL!);
+  const { MYSQL_URL } = readSettings(sqlSettings);
+  if (MYSQL_URL !== undefined) {
+    const url = new URL(MYSQL_URL);
     return [await checkServer("MYSQL_URL", `${url.hostname}:${url.port || "3306"}`, mysqlServes)];
   }
   return checkInstalled("MariaDB", engineFolders(home).mariadb);
