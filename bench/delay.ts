@@ -1,9 +1,9 @@
 import { Pool as HttpPool } from "undici";
 import type { Pool, Row } from "../init_db/database.ts";
-import { pace } from "../simulator/pacer.ts";
-import { startRun, type RunResult } from "../simulator/run.ts";
-import { dueTimes } from "../simulator/schedule.ts";
-import { shopJourneys } from "../simulator/shop.ts";
+import { pace } from "../simulator/engine/pacer.ts";
+import { startRun, type RunResult } from "../simulator/engine/run.ts";
+import { dueTimes } from "../simulator/plan/schedule.ts";
+import { shopJourneys } from "../simulator/journeys/shop.ts";
 import {
   conditions,
   createDatabase,

@@ -1,5 +1,5 @@
 import autocannon from "autocannon";
-import { LatencyHistogram } from "../simulator/latency.ts";
+import { LatencyHistogram } from "../simulator/figures/latency.ts";
 
 /*
  * The load generator of api.ts, a process of its own: as many requests as the server answers on so many connections.

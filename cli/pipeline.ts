@@ -3,7 +3,7 @@ import { PUBLISHER_STATUS_TOPIC, REQUEST_LOG_TOPICS } from "../contract/topics.t
 import { openPool, type Pool, type Row } from "../init_db/database.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka } from "../kafka/client.ts";
-import type { Store } from "../simulator/ledger.ts";
+import type { Store } from "../simulator/ledger/ledger.ts";
 import { databaseError } from "./reach.ts";
 import { brokersOf, userUrlOf, type ServerSettings } from "./servers.ts";
 

@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { z } from "zod";
 import { readSettings } from "../contract/config.ts";
-import { quickJourney } from "../simulator/quick.ts";
-import type { Plan } from "../simulator/run.ts";
+import { quickJourney } from "../simulator/journeys/quick.ts";
+import type { Plan } from "../simulator/engine/run.ts";
 import {
   arrivalsOf,
   concludeRun,

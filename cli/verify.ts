@@ -6,8 +6,8 @@ import { kafkaSettings, readSettings, sqlSettings } from "../contract/config.ts"
 import { EXIT, RushhourError } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
 import { durationSetting } from "../contract/units.ts";
-import { readTally, tallyPath } from "../simulator/tally.ts";
-import { verifyRun, type VerifiedRun } from "../simulator/ledger.ts";
+import { readTally, tallyPath } from "../simulator/ledger/tally.ts";
+import { verifyRun, type VerifiedRun } from "../simulator/ledger/ledger.ts";
 import { openPipeline } from "./pipeline.ts";
 import type { ServerSettings } from "./servers.ts";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { openPipeline } from "../cli/pipeline.ts";
-import type { Ledger } from "../simulator/ledger.ts";
+import type { Ledger } from "../simulator/ledger/ledger.ts";
 import {
   createTestDatabase,
   freshTopics,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { get, post } from "./journey.ts";
 import type { Answer, Journey, SessionContext, Step, Steps } from "./journey.ts";
-import { zipf } from "../contract/random.ts";
+import { zipf } from "../../contract/random.ts";
 
 type Headers = Readonly<Record<string, string>>;
 

@@ -2,7 +2,7 @@ import { createColors } from "picocolors";
 import { expect, test } from "vitest";
 import { behindSchedule, milliseconds, outcomeOf, reportText, summaryOf } from "./report.ts";
 import type { PipelineReport } from "./report.ts";
-import type { RunResult } from "./run.ts";
+import type { RunResult } from "../engine/run.ts";
 
 const plain = createColors(false);
 const latency = { p50: 1.234, p90: 5, p95: 8, p99: 1_020, p99_9: 30_000, max: 30_000 };

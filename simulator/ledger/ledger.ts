@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { LatencyHistogram } from "./latency.ts";
-import type { PipelineReport } from "./report.ts";
+import { LatencyHistogram } from "../figures/latency.ts";
+import type { PipelineReport } from "../report/report.ts";
 import type { Tally } from "./tally.ts";
 
 /**

@@ -1,8 +1,8 @@
 import pc from "picocolors";
-import { EXIT } from "../contract/errors.ts";
-import type { ExitCode } from "../contract/errors.ts";
-import type { LatencySummary } from "./latency.ts";
-import type { RunResult } from "./run.ts";
+import { EXIT } from "../../contract/errors.ts";
+import type { ExitCode } from "../../contract/errors.ts";
+import type { LatencySummary } from "../figures/latency.ts";
+import type { RunResult } from "../engine/run.ts";
 
 /** How a run ended, by what matters most. */
 export type Verdict = "passed" | "scenario_exception" | "ledger_unbalanced" | "generator_behind" | "stopped";

@@ -1,7 +1,7 @@
-import type { Exchange } from "./http.ts";
+import type { Exchange } from "../engine/http.ts";
 import { LatencyHistogram } from "./latency.ts";
-import { isRequestId } from "./tally.ts";
-import type { TallyCounts } from "./tally.ts";
+import { isRequestId } from "../ledger/tally.ts";
+import type { TallyCounts } from "../ledger/tally.ts";
 
 type Percentiles = Readonly<Record<"p50" | "p95" | "p99", number>>;
 

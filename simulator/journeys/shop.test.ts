@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Answer, Step } from "./journey.ts";
-import { Sessions } from "./sessions.ts";
+import { Sessions } from "../engine/sessions.ts";
 import { shopJourneys } from "./shop.ts";
 
 const json = (status: number, body: unknown): Answer => ({ status, json: () => body });

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { get } from "./journey.ts";
-import type { Answer, Journey } from "./journey.ts";
+import { get } from "../journeys/journey.ts";
+import type { Answer, Journey } from "../journeys/journey.ts";
 import { Sessions } from "./sessions.ts";
 import type { Session } from "./sessions.ts";
 

@@ -1,6 +1,6 @@
-import type { Answer, Journey, SessionContext, Step, Steps } from "./journey.ts";
-import { stream, weighted } from "../contract/random.ts";
-import type { Rng } from "../contract/random.ts";
+import type { Answer, Journey, SessionContext, Step, Steps } from "../journeys/journey.ts";
+import { stream, weighted } from "../../contract/random.ts";
+import type { Rng } from "../../contract/random.ts";
 
 /** One user on a journey, between two requests. */
 export interface Session {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
-import { RushhourError } from "../contract/errors.ts";
+import { RushhourError } from "../../contract/errors.ts";
 import { createTally, readTally, tallyPath } from "./tally.ts";
 
 const header = { run_id: "run-1", seed: 7, target: "http://x", started_at: "2026-01-01T00:00:00.000Z" };

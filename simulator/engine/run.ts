@@ -1,20 +1,20 @@
 import { v7 as uuidv7 } from "uuid";
-import packageJson from "../package.json" with { type: "json" };
-import { messageOf } from "../contract/errors.ts";
+import packageJson from "../../package.json" with { type: "json" };
+import { messageOf } from "../../contract/errors.ts";
 import { createHttpClient } from "./http.ts";
 import type { Exchange } from "./http.ts";
-import type { Journey, Step } from "./journey.ts";
-import type { LatencySummary } from "./latency.ts";
-import { Meter } from "./meter.ts";
-import type { Progress } from "./meter.ts";
+import type { Journey, Step } from "../journeys/journey.ts";
+import type { LatencySummary } from "../figures/latency.ts";
+import { Meter } from "../figures/meter.ts";
+import type { Progress } from "../figures/meter.ts";
 import { pace } from "./pacer.ts";
-import { stream } from "../contract/random.ts";
-import type { Rng } from "../contract/random.ts";
-import { dueTimes } from "./schedule.ts";
-import type { ArrivalPlan } from "./schedule.ts";
+import { stream } from "../../contract/random.ts";
+import type { Rng } from "../../contract/random.ts";
+import { dueTimes } from "../plan/schedule.ts";
+import type { ArrivalPlan } from "../plan/schedule.ts";
 import { Sessions } from "./sessions.ts";
-import { createTally, NO_TALLY, tallyPath } from "./tally.ts";
-import type { TallyCounts } from "./tally.ts";
+import { createTally, NO_TALLY, tallyPath } from "../ledger/tally.ts";
+import type { TallyCounts } from "../ledger/tally.ts";
 
 /** What to send where. The rate is of requests, not of journeys. */
 export interface Plan extends ArrivalPlan {

@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { finished } from "node:stream/promises";
-import { messageOf, RushhourError } from "../contract/errors.ts";
+import { messageOf, RushhourError } from "../../contract/errors.ts";
 
 /** First line of a tally. */
 export interface TallyHeader {

@@ -1,8 +1,8 @@
 import { connect } from "node:net";
 import { Pool } from "undici";
 import type { Dispatcher } from "undici";
-import { messageOf, RushhourError } from "../contract/errors.ts";
-import type { Answer, Step } from "./journey.ts";
+import { messageOf, RushhourError } from "../../contract/errors.ts";
+import type { Answer, Step } from "../journeys/journey.ts";
 
 /** How one request ended; times in ms of the monotonic clock (`performance.now()`). */
 export interface Exchange {

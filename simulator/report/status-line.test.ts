@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
 import { expect, test, vi } from "vitest";
-import type { Progress } from "./meter.ts";
-import type { EndedRequest } from "./run.ts";
+import type { Progress } from "../figures/meter.ts";
+import type { EndedRequest } from "../engine/run.ts";
 import { requestLogger, statusLine } from "./status-line.ts";
 
 const progress: Progress = {

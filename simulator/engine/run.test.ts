@@ -7,12 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { assertReachable } from "./http.ts";
-import { get } from "./journey.ts";
-import type { Journey } from "./journey.ts";
-import { quickJourney } from "./quick.ts";
+import { get } from "../journeys/journey.ts";
+import type { Journey } from "../journeys/journey.ts";
+import { quickJourney } from "../journeys/quick.ts";
 import { startRun } from "./run.ts";
 import type { Plan, RunOptions } from "./run.ts";
-import { readTally, tallyPath } from "./tally.ts";
+import { readTally, tallyPath } from "../ledger/tally.ts";
 
 let answers = 0;
 function answer(response: ServerResponse, status = 200): string {

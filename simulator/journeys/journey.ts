@@ -1,4 +1,4 @@
-import type { Rng } from "../contract/random.ts";
+import type { Rng } from "../../contract/random.ts";
 
 /** One request of a journey. */
 export interface Step {

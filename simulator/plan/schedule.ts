@@ -1,4 +1,4 @@
-import { stream } from "../contract/random.ts";
+import { stream } from "../../contract/random.ts";
 
 export const ARRIVALS = ["poisson", "even"] as const;
 export type Arrival = (typeof ARRIVALS)[number];

@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
-import type { Progress } from "./meter.ts";
+import type { Progress } from "../figures/meter.ts";
 import { milliseconds } from "./report.ts";
-import type { EndedRequest, Run } from "./run.ts";
+import type { EndedRequest, Run } from "../engine/run.ts";
 
 const TERMINAL_MS = 500;
 const PLAIN_MS = 10_000;
