@@ -9,9 +9,15 @@ import type { Metrics } from "../contract/metrics.ts";
 import type { ReadinessCheck } from "../contract/status.ts";
 import type { Publish } from "../producer/publish.ts";
 import { createCounters } from "./counters.ts";
+import { Faults } from "./faults.ts";
+import { adminGuard } from "./middleware/admin-guard.ts";
+import { incidentOf, injectFaults } from "./middleware/faults.ts";
+import { countInjected } from "./middleware/injected.ts";
 import { requestLog } from "./middleware/request-log.ts";
+import { obeySimHeaders } from "./middleware/sim-headers.ts";
 import { answerThrown, problem, refuseInvalid } from "./problem.ts";
 import { docsRoutes } from "./routes/docs.ts";
+import { faultsRoutes } from "./routes/faults.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { loginRoutes } from "./routes/login.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
@@ -29,7 +35,13 @@ export interface AppOptions {
   readonly metrics: Metrics;
   readonly settings: Pick<
     z.output<typeof apiSettings>,
-    "API_MODEL" | "API_SEED" | "API_MASK_IP" | "RUSHHOUR_INSTANCE"
+    | "API_MODEL"
+    | "API_SEED"
+    | "API_MASK_IP"
+    | "API_HOST"
+    | "API_ADMIN_TOKEN"
+    | "API_SIM_HEADERS"
+    | "RUSHHOUR_INSTANCE"
   >;
   readonly readiness: ReadinessCheck;
 }
@@ -40,6 +52,8 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
   const shop = new Shop(seed);
   const sessions = new Sessions();
   const counters = createCounters(metrics);
+  const count = countInjected(metrics.registry);
+  const faults = new Faults(seed);
   const traffic = model === "realistic" ? createTrafficModel(seed) : undefined;
   const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
 
@@ -53,13 +67,17 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
         service: serviceOf,
         instance,
         userId: (c) => sessions.userId(c.req.header("authorization"))?.toString(),
-        isDebug: (c) => DEBUG_ROUTES.has(routePath(c, -1)),
+        isDebug: (c) => isDebugRoute(routePath(c, -1)),
+        extra: incidentOf,
         maskIp: settings.API_MASK_IP === "yes",
       },
     ),
     securityHeaders,
   );
+  if (settings.API_SIM_HEADERS === "on") app.use(obeySimHeaders(seed, count));
+  app.use(injectFaults(faults, count));
   if (traffic) app.use(behaveLike(traffic));
+  app.use("/__admin/*", adminGuard(settings.API_ADMIN_TOKEN, settings.API_HOST));
 
   app.route("/", usersRoutes(shop));
   app.route("/", productsRoutes(shop));
@@ -71,6 +89,7 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
   app.route("/", loginRoutes(shop, sessions));
   app.route("/", shopStatusRoutes({ shop, instance, model, seed, metrics, readiness }));
   app.route("/", metricsRoutes(counters));
+  app.route("/", faultsRoutes(faults));
   app.route("/", docsRoutes());
   app.doc31("/openapi.json", DOCUMENT);
 
@@ -89,6 +108,8 @@ const DEBUG_ROUTES: ReadonlySet<string> = new Set([
   "/metrics.json",
   "/status",
 ]);
+
+const isDebugRoute = (template: string) => DEBUG_ROUTES.has(template) || template.startsWith("/__admin/");
 
 /** The service that would answer a route if the shop were made of several. */
 function serviceOf(c: Context): string {
@@ -164,6 +185,7 @@ const DOCUMENT = {
     version: "1.0.0",
     description:
       "A shop that behaves like one in production: with latency, errors, and state that exists. Each answer carries " +
-      "`x-request-id`, the id of its row in `api_logs`. A wrong method answers 405 with `allow`, an unknown path 404.",
+      "`x-request-id`, the id of its row in `api_logs`. A wrong method answers 405 with `allow`, an unknown path 404. " +
+      "What makes it fail on purpose is described at `/__admin/openapi.json`.",
   },
 };

@@ -1,15 +1,19 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
+import { SHOP_ROUTES } from "./shop-routes.ts";
 import { openTestShop } from "./testing.ts";
 
 /** The parts of OpenAPI 3.1 that the document uses. */
 interface Schema {
   readonly $ref?: string;
   readonly type?: string;
+  readonly pattern?: string;
+  readonly description?: string;
   readonly enum?: readonly string[];
   readonly minimum?: number;
   readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
   readonly minItems?: number;
@@ -22,6 +26,7 @@ interface Content {
   readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
 }
 interface Operation {
+  readonly tags: readonly string[];
   readonly parameters?: readonly { name: string; in: "path" | "query"; required?: boolean; schema: Schema }[];
   readonly requestBody?: Content & { readonly required?: boolean };
   readonly responses: Readonly<Record<string, Content>>;
@@ -32,16 +37,25 @@ interface OpenApi {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-const document = (await openTestShop().ask("GET", "/openapi.json")).answer as OpenApi;
-const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
-  Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
-);
+const read = async (path: string) => (await openTestShop().ask("GET", path)).answer as OpenApi;
+const document = await read("/openapi.json");
+const control = await read("/__admin/openapi.json");
+
+const operationsOf = (source: OpenApi) =>
+  Object.entries(source.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+  );
+const operations = operationsOf(document);
+const controls = operationsOf(control);
+const namesOf = (some: typeof operations) => some.map(({ method, path }) => `${method} ${path}`).sort();
 
 /** The schema with every $ref replaced by what it names. */
 function inlined(schema: Schema): Schema {
   return JSON.parse(JSON.stringify(schema), (_key, value: unknown) => {
     const ref = (value as Schema | null)?.$ref;
-    return ref === undefined ? value : inlined(document.components.schemas[ref.split("/").at(-1)!]!);
+    if (ref === undefined) return value;
+    const name = ref.split("/").at(-1)!;
+    return inlined((document.components.schemas[name] ?? control.components.schemas[name])!);
   }) as Schema;
 }
 
@@ -52,14 +66,26 @@ function valuesOf(schema: Schema): fc.Arbitrary<unknown> {
   switch (schema.type) {
     case "integer":
       return fc.integer({ min: minimum, max: maximum });
+    case "number":
+      return fc.double({
+        min: Math.max(minimum, schema.exclusiveMinimum ?? minimum),
+        max: maximum,
+        minExcluded: true,
+        noNaN: true,
+      });
     case "string":
+      if (schema.pattern !== undefined) return fc.stringMatching(new RegExp(schema.pattern));
       return fc.string({ minLength, maxLength });
     case "array":
-      return fc.array(valuesOf(schema.items!), { minLength: minItems, maxLength: Math.min(maxItems, 5) });
+      return fc.uniqueArray(valuesOf(schema.items!), {
+        minLength: minItems,
+        maxLength: Math.min(maxItems, 5),
+        selector: (item) => (item as { id?: string }).id ?? item,
+      });
     case "object": {
-      const properties = Object.entries(schema.properties ?? {}).map(
-        ([key, value]) => [key, valuesOf(value)] as const,
-      );
+      const properties = Object.entries(schema.properties ?? {})
+        .filter(([, { description = "" }]) => !/^(error-burst|slow): /.test(description)) // of one kind of fault only
+        .map(([key, value]) => [key, valuesOf(value)] as const);
       return fc.record(Object.fromEntries(properties), { requiredKeys: [...(schema.required ?? [])] });
     }
     case undefined:
@@ -94,7 +120,7 @@ function requestsOf({ method, path, operation }: (typeof operations)[number]) {
 describe("the OpenAPI document", () => {
   test("describes every route of the shop", () => {
     expect(document.openapi).toBe("3.1.0");
-    expect(operations.map(({ method, path }) => `${method} ${path}`).sort()).toEqual([
+    expect(namesOf(operations)).toEqual([
       "GET /health",
       "GET /health/live",
       "GET /health/ready",
@@ -114,29 +140,53 @@ describe("the OpenAPI document", () => {
     ]);
   });
 
-  test.each(operations)("A-8: $method $path answers what it allows as it documents", async (operation) => {
-    const { ask } = openTestShop();
-    for (let product_id = 1; product_id <= 100; product_id++) {
-      await ask("POST", "/orders", { user_id: 1, items: [{ product_id, quantity: 1 }] });
-    }
-    const seen = new Set<number>();
-    await fc.assert(
-      fc.asyncProperty(requestsOf(operation), async ({ method, url, body }) => {
-        const { status, answer } = await ask(method, url, body);
-        seen.add(status);
-        const documented = operation.operation.responses[String(status)];
-        expect(documented, `status ${status}`).toBeDefined();
-        expect(status, JSON.stringify(answer)).not.toBe(400); // the example keeps the documented rules
-        const schema = documented?.content?.["application/json"]?.schema;
-        if (schema) z.fromJSONSchema(inlined(schema) as z.core.JSONSchema.JSONSchema).parse(answer);
-      }),
-      { numRuns: 60 },
-    );
-    if (operation.path !== "/login") expect(Math.min(...seen)).toBeLessThan(300); // 401: no username is guessed
+  test("the control routes have a document of their own, so that nobody breaks the shop unawares", () => {
+    expect(control.openapi).toBe("3.1.0");
+    expect(namesOf(controls)).toEqual([
+      "DELETE /__admin/faults",
+      "DELETE /__admin/faults/{id}",
+      "GET /__admin/faults",
+      "POST /__admin/faults",
+      "PUT /__admin/faults",
+    ]);
   });
 
+  test("a fault can be asked for on every route of the shop itself, and on no other", () => {
+    const own = operations.filter(({ operation }) => !operation.tags.includes("operation"));
+    const templates = own.map(({ method, path }) => `${method} ${path.replace(/\{(\w+)\}/g, ":$1")}`);
+    expect([...SHOP_ROUTES].sort()).toEqual(templates.sort());
+    expect(control.components.schemas["Fault"]?.properties?.["route"]?.enum).toEqual(SHOP_ROUTES);
+  });
+
+  test.each([...operations, ...controls])(
+    "A-8: $method $path answers what it allows as it documents",
+    async (operation) => {
+      const { ask } = openTestShop();
+      for (let product_id = 1; product_id <= 100; product_id++) {
+        await ask("POST", "/orders", { user_id: 1, items: [{ product_id, quantity: 1 }] });
+      }
+      const seen = new Set<number>();
+      await fc.assert(
+        fc.asyncProperty(requestsOf(operation), async ({ method, url, body }) => {
+          const { status, answer } = await ask(method, url, body);
+          seen.add(status);
+          const documented = operation.operation.responses[String(status)];
+          expect(documented, `status ${status}`).toBeDefined();
+          expect(status, JSON.stringify(answer)).not.toBe(400); // the example keeps the documented rules
+          const schema = documented?.content?.["application/json"]?.schema;
+          if (schema) z.fromJSONSchema(inlined(schema) as z.core.JSONSchema.JSONSchema).parse(answer);
+        }),
+        { numRuns: 60 },
+      );
+      // No username is guessed (401), and no id of a fault (404).
+      if (!["/login", "/__admin/faults/{id}"].includes(operation.path)) {
+        expect(Math.min(...seen)).toBeLessThan(300);
+      }
+    },
+  );
+
   test("one shape serves every documented error", () => {
-    for (const { operation } of operations) {
+    for (const { operation } of [...operations, ...controls]) {
       for (const [status, { content }] of Object.entries(operation.responses)) {
         const { $ref } = content!["application/json"]?.schema ?? {};
         if (Number(status) >= 400 && $ref !== "#/components/schemas/Health") {

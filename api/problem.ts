@@ -8,17 +8,22 @@ export const PROBLEM_CODES = [
   "INVALID_REQUEST", // a field breaks a rule; `fields` names each
   "BODY_NOT_JSON",
   "BAD_CREDENTIALS",
+  "UNAUTHORIZED", // the control routes want their token
+  "FORBIDDEN", // the control routes are for this machine only
   "PAYMENT_DECLINED",
   "ROUTE_UNKNOWN",
   "USER_UNKNOWN",
   "PRODUCT_UNKNOWN",
   "ORDER_UNKNOWN",
+  "FAULT_UNKNOWN",
   "METHOD_NOT_ALLOWED",
   "OUT_OF_STOCK",
   "ALREADY_PAID",
+  "TOO_MANY_FAULTS",
   "BODY_TOO_LARGE",
   "NOT_JSON_TYPE",
   "RATE_LIMITED",
+  "FAULT_INJECTED", // somebody asked for this failure
   "INTERNAL_ERROR",
   "UNAVAILABLE",
 ] as const;

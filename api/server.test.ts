@@ -1,21 +1,13 @@
 import { request } from "node:http";
 import { connect } from "node:net";
 import { once } from "node:events";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { RushhourError } from "../contract/errors.ts";
 import { listen } from "../contract/listen.ts";
-import { openTestShop } from "./testing.ts";
+import { openTestShop, serveTestShop } from "./testing.ts";
 import { createTrafficModel } from "./traffic-model.ts";
 
 const LISTEN = { service: "api", host: "127.0.0.1", wayOut: "choose another with --port or API_PORT" };
-
-async function serveTestShop(settings: Parameters<typeof openTestShop>[0] = {}) {
-  const shop = openTestShop(settings);
-  const server = await listen(shop.app, { ...LISTEN, port: 0, metrics: shop.metrics });
-  onTestFinished(() => server.close(0));
-  const port = Number(new URL(server.url).port);
-  return { ...shop, server, port };
-}
 
 /** The value of one line of Prometheus text. */
 async function metric(shop: Pick<ReturnType<typeof openTestShop>, "metrics">, line: string) {

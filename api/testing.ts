@@ -1,3 +1,5 @@
+import { onTestFinished } from "vitest";
+import { listen } from "../contract/listen.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { createApp } from "./app.ts";
@@ -17,6 +19,8 @@ export function openTestShop(
       API_MODEL: "off",
       API_SEED: 1,
       API_MASK_IP: "no",
+      API_HOST: "127.0.0.1",
+      API_SIM_HEADERS: "off",
       RUSHHOUR_INSTANCE: "api-test",
       ...settings,
     },
@@ -37,4 +41,15 @@ export function openTestShop(
   }
 
   return { app, ask, metrics, records };
+}
+
+/** {@link openTestShop} on a free port of 127.0.0.1, closed when the test ends. */
+export async function serveTestShop(...options: Parameters<typeof openTestShop>) {
+  const shop = openTestShop(...options);
+  const server = await listen(shop.app, {
+    ...{ service: "api", host: "127.0.0.1", port: 0, metrics: shop.metrics },
+    wayOut: "choose another with --port or API_PORT",
+  });
+  onTestFinished(() => server.close(0));
+  return { ...shop, server, port: Number(new URL(server.url).port) };
 }

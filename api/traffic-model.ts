@@ -87,7 +87,7 @@ export function createTrafficModel(seed: number): TrafficModel {
 /** Always four draws, so that the sequences of latency and of errors do not depend on each other's results. */
 function drawOutcome(model: RouteModel, rng: Rng): Outcome {
   const factor = rng.float() < model.slow ? SLOW_FACTOR : 1;
-  const delayMs = factor * model.medianMs * Math.exp(model.sigma * normal(rng));
+  const delayMs = factor * rng.lognormal(model.medianMs, model.sigma);
   return { delayMs, fault: faultAt(model, rng.float()) };
 }
 
@@ -96,10 +96,4 @@ function faultAt(model: RouteModel, u: number): Fault | undefined {
   if (u < model.crash + model.unavailable) return "unavailable";
   if (u < model.crash + model.unavailable + model.rateLimited) return "rate-limited";
   return undefined;
-}
-
-/** A standard normal deviate from two uniform ones (Box and Muller, 1958). */
-function normal(rng: Rng): number {
-  const radius = Math.sqrt(-2 * Math.log(1 - rng.float())); // 1 - u is never 0
-  return radius * Math.cos(2 * Math.PI * rng.float());
 }

@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { createApp } from "../api/app.ts";
+import { isLoopback } from "../api/middleware/admin-guard.ts";
 import { apiSettings, readSettings } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
 import { listen } from "../contract/listen.ts";
@@ -18,6 +19,7 @@ interface Options {
   readonly port?: string;
   readonly seed?: string;
   readonly model?: string;
+  readonly simHeaders?: boolean;
 }
 
 /** `rushhour api`: serves the mock shop until SIGTERM or SIGINT. */
@@ -30,9 +32,16 @@ export function apiCommand(): Command {
     .option("--port <port>", "port to listen on, 0 for a free one (API_PORT, default 8000)")
     .option("--seed <n>", "seed of users, products, latency and errors (API_SEED, default 1)")
     .option("--model <name>", "realistic or off: latency and errors as in production (API_MODEL)")
+    .option(
+      "--sim-headers",
+      "let a request ask for its own delay and error: x-sim-delay, x-sim-error, x-sim-error-percentage (API_SIM_HEADERS=on)",
+    )
     .addHelpText(
       "after",
       `
+Faults are started and ended at /__admin/faults (docs/faults.md), with API_ADMIN_TOKEN as bearer token when it is set;
+without one only from this machine, and only while --host is a loopback address.
+
 Examples:
   rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs
   rushhour api --port 0 --model off       a free port, no latency, no errors of its own
@@ -47,6 +56,7 @@ async function serveApi(options: Options): Promise<void> {
     API_PORT: { flag: "--port", value: options.port },
     API_SEED: { flag: "--seed", value: options.seed },
     API_MODEL: { flag: "--model", value: options.model },
+    API_SIM_HEADERS: { flag: "--sim-headers", value: options.simHeaders ? "on" : undefined },
   });
   const log = createLogger("api");
   const metrics = createMetrics();
@@ -77,7 +87,3 @@ async function serveApi(options: Options): Promise<void> {
 }
 
 const OPEN_TO_ALL = "the shop asks nobody to sign in: whoever reaches this address can use it";
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
-}

@@ -299,7 +299,7 @@ describe("secrets", () => {
       expect(passwordOf(value), name).toMatch(/^[A-Za-z0-9]{32}$/);
     }
     const passwords = new Set([...first.files.values()].map(passwordOf));
-    expect(passwords.size).toBe(4); // root, writer, reader, Grafana's admin
+    expect(passwords.size).toBe(5); // root, writer, reader, Grafana's admin, the API's control
   });
 
   test("a lost file is written anew and fits the ones that stayed", async () => {
@@ -325,6 +325,15 @@ describe("secrets", () => {
       expect(url!.host).toBe("mysql:3306");
       expect(url!.pathname).toBe(`/${service("mysql").environment["MYSQL_DATABASE"]!}`);
       expect(url!.pathname).toBe(`/${source.jsonData.database}`);
+    }
+  });
+
+  test("the API asks for the token that the simulator sends, and takes it as it is written", async () => {
+    const { files } = await writeSecrets();
+    for (const name of ["api", "simulator"]) {
+      const { API_ADMIN_TOKEN_FILE } = service(name).environment;
+      const API_ADMIN_TOKEN = files.get(basename(API_ADMIN_TOKEN_FILE!));
+      expect(config.readSettings(config.adminSettings, { API_ADMIN_TOKEN })).toEqual({ API_ADMIN_TOKEN });
     }
   });
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes the passwords of one installation into a folder: once, random, each file readable by its one reader only.
+# Writes the passwords and the token of one installation into a folder: once, random, each file readable by its one reader only.
 # Runs as root in docker-compose.yaml (service "secrets") so that it can give every file to the user that reads it.
 # usage: secrets.sh FOLDER
 set -eu
@@ -29,6 +29,7 @@ write() {
 write mysql_root_password "$mysql" "$(password)"
 write mysql_reader_password "$grafana" "$(password)"
 write grafana_admin_password "$grafana" "$(password)"
+write api_admin_token "$rushhour" "$(password)"
 write mysql_url "$rushhour" "mysql://root:$(cat "$folder/mysql_root_password")@mysql:3306/monitoring"
 write mysql_writer_url "$rushhour" "mysql://rushhour_writer:$(password)@mysql:3306/monitoring"
 write mysql_reader_url "$rushhour" "mysql://rushhour_reader:$(cat "$folder/mysql_reader_password")@mysql:3306/monitoring"
@@ -38,4 +39,6 @@ Grafana  http://127.0.0.1:3000  anyone may look; to change things sign in as adm
          docker compose exec grafana cat $folder/grafana_admin_password
 MySQL    127.0.0.1:3307, database monitoring, user rushhour_reader with the password in
          docker compose exec grafana cat $folder/mysql_reader_password
+API      http://127.0.0.1:8000/docs  anyone may use it; faults are started at /__admin/faults with the bearer token in
+         docker compose exec api cat $folder/api_admin_token
 END

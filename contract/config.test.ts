@@ -3,7 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
-import { apiSettings, consumerSettings, kafkaSettings, readSettings, redact, sqlSettings } from "./config.ts";
+import {
+  adminSettings,
+  apiSettings,
+  consumerSettings,
+  kafkaSettings,
+  readSettings,
+  redact,
+  sqlSettings,
+} from "./config.ts";
 import { RushhourError } from "./errors.ts";
 
 function problemsOf(read: () => unknown): string[] {
@@ -72,11 +80,21 @@ test("every setting has a default, but for the servers", () => {
   expect(readSettings(apiSettings, {})).toEqual({
     ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_PARTITIONS: 6, API_HOST: "127.0.0.1", API_PORT: 8000 },
     ...{ API_MODEL: "realistic", API_SEED: 1, API_MASK_IP: "no", API_BUFFER_RECORDS: 100_000 },
+    API_SIM_HEADERS: "off",
   });
   expect(readSettings(consumerSettings, {})).toEqual({
     ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_PARTITIONS: 6, CONSUMER_HOST: "127.0.0.1", CONSUMER_PORT: 8082 },
-    CONSUMER_GROUP: "rushhour",
+    ...{ CONSUMER_GROUP: "rushhour", CONSUMER_INCIDENTS: "on" },
   });
+});
+
+test("a token is 16 characters or more, and one that is not reaches no message", () => {
+  const API_ADMIN_TOKEN = "0123456789abcdef";
+  expect(readSettings(adminSettings, { API_ADMIN_TOKEN })).toEqual({ API_ADMIN_TOKEN });
+  for (const refused of ["0123456789abcde", "with a space in it", "not-ascii-\u00e9-0123456789"]) {
+    const [problem] = problemsOf(() => readSettings(adminSettings, { API_ADMIN_TOKEN: refused }));
+    expect(problem).toMatch(/^API_ADMIN_TOKEN=\*\*\* must be 16 to 256 printable characters/);
+  }
 });
 
 describe("brokers", () => {

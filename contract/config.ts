@@ -46,8 +46,19 @@ export const sqlSettings = z.object({
   MYSQL_READER_URL: mysqlUrl.optional(),
 });
 
+const TOKEN = "must be 16 to 256 printable characters without a space, such as openssl rand -hex 16 writes";
+
+/** What opens `/__admin` of an API: the API asks for it, and who controls its faults sends it. */
+export const adminSettings = z.object({
+  API_ADMIN_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, TOKEN)
+    .optional(),
+});
+
 export const apiSettings = z.object({
   ...kafkaSettings.shape,
+  ...adminSettings.shape,
   API_HOST: host.default("127.0.0.1"),
   API_PORT: port.default(8000),
   API_MODEL: z
@@ -55,6 +66,9 @@ export const apiSettings = z.object({
     .default("realistic"),
   API_SEED: seed.default(1),
   API_MASK_IP: z.enum(["yes", "no"], "must be yes or no").default("no"),
+  API_SIM_HEADERS: z
+    .enum(["on", "off"], "must be on (a request may ask for its own delay and error) or off")
+    .default("off"),
   API_BUFFER_RECORDS: count("must be a whole number from 100 to 10000000", 100, 10_000_000).default(100_000),
   RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
 });
@@ -65,6 +79,9 @@ export const consumerSettings = z.object({
   CONSUMER_HOST: host.default("127.0.0.1"),
   CONSUMER_PORT: port.default(8082),
   CONSUMER_GROUP: z.string().min(1).max(255).default("rushhour"),
+  CONSUMER_INCIDENTS: z
+    .enum(["on", "off"], "must be on (incidents of kind consumer-lag slow it down) or off")
+    .default("on"),
   RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
 });
 
@@ -104,7 +121,8 @@ export function readSettings<S extends z.ZodObject>(
   const parsed = schema.safeParse(input);
   for (const issue of parsed.error?.issues ?? []) {
     const key = String(issue.path[0]);
-    problems.push(`${named[key] ?? key}=${redact(input[key] ?? "")} ${issue.message}`);
+    const shown = key.endsWith("_TOKEN") ? "***" : redact(input[key] ?? "");
+    problems.push(`${named[key] ?? key}=${shown} ${issue.message}`);
   }
   if (problems.length > 0 || !parsed.success) {
     throw new RushhourError(

@@ -62,3 +62,23 @@ test("Zipf makes the first rank about ten times as popular as the tenth", () => 
   expect(drawn[0]! / drawn[9]!).toBeLessThan(12);
   expect(Math.min(...drawn)).toBeGreaterThan(0);
 });
+
+test("a larger exponent makes the first rank more popular still", () => {
+  const rng = stream(1, "zipf");
+  const rank = zipf(100, 2);
+  const drawn = Array.from({ length: 100 }, () => 0);
+  for (let n = 0; n < 100_000; n++) drawn[rank(rng)]!++;
+  expect(drawn[0]! / drawn[1]!).toBeGreaterThan(3.6);
+  expect(drawn[0]! / drawn[1]!).toBeLessThan(4.4);
+});
+
+test("lognormal numbers have the median and the spread that was asked for, from two draws each", () => {
+  const rng = stream(1, "lognormal");
+  const drawn = Array.from({ length: 50_000 }, () => rng.lognormal(800, 0.5)).sort((a, b) => a - b);
+  expect(drawn[0]).toBeGreaterThan(0);
+  expect(drawn[25_000]! / 800).toBeCloseTo(1, 1);
+  expect(Math.log(drawn[42_067]! / 800)).toBeCloseTo(0.5, 1); // one sigma up: 84.13 %
+  const skipped = stream(1, "lognormal");
+  for (let n = 0; n < 100_000; n++) skipped.uint32();
+  expect(rng.uint32()).toBe(skipped.uint32());
+});

@@ -10,6 +10,8 @@ export interface Rng {
   integer(below: number): number;
   /** Exponentially distributed: the gap between two events of a Poisson process. */
   exponential(mean: number): number;
+  /** Lognormally distributed: half lie below `median`, about two thirds within a factor of e^`sigma` around it. */
+  lognormal(median: number, sigma: number): number;
   /** One of a list that is not empty, each as likely. */
   pick<T>(list: readonly T[]): T;
 }
@@ -28,6 +30,36 @@ export function stream(seed: number, name: string): Rng {
       digest.readUInt32LE(12),
     ]),
   );
+}
+
+/**
+ * Streams `name/0`, `name/1` … of `seed`, for things that number in the millions: a hash of the name once, then a few
+ * multiplications a stream. The state is the hash with the number mixed into each word by MurmurHash3's finaliser.
+ * @see https://github.com/aappleby/smhasher/blob/master/src/MurmurHash3.cpp (fmix32)
+ */
+export function numberedStreams(seed: number, name: string): (n: number) => Rng {
+  const digest = createHash("sha256").update(`${seed}/${name}/#`).digest();
+  const words = [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as [number, number, number, number];
+  return (n) => {
+    const low = mix(n >>> 0);
+    const high = mix(Math.floor(n / 2 ** 32) ^ 0x9e3779b9);
+    return rngOf(
+      xoshiro128([
+        mix(words[0] ^ low) | 1, // never all zero
+        mix(words[1] ^ high ^ low),
+        mix((words[2] + low) | 0),
+        mix((words[3] + high) ^ low),
+      ]),
+    );
+  };
+}
+
+function mix(word: number): number {
+  let bits = word ^ (word >>> 16);
+  bits = Math.imul(bits, 0x85ebca6b);
+  bits ^= bits >>> 13;
+  bits = Math.imul(bits, 0xc2b2ae35);
+  return (bits ^ (bits >>> 16)) >>> 0;
 }
 
 /**
@@ -61,8 +93,14 @@ function rngOf(uint32: () => number): Rng {
     float,
     integer,
     exponential: (mean) => -Math.log(1 - float()) * mean,
+    lognormal: (median, sigma) => median * Math.exp(sigma * normal(float)),
     pick: (list) => list[integer(list.length)]!,
   };
+}
+
+/** The standard normal distribution, by Box and Muller's transform: always two draws. */
+function normal(float: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - float())) * Math.cos(2 * Math.PI * float());
 }
 
 /**
@@ -85,7 +123,7 @@ export function weighted(weights: readonly number[]): (rng: Rng) => number {
   };
 }
 
-/** Draws ranks 0 … `count` - 1 by Zipf's law: rank r is 1 / (r + 1) as popular as the first. */
-export function zipf(count: number): (rng: Rng) => number {
-  return weighted(Array.from({ length: count }, (_, rank) => 1 / (rank + 1)));
+/** Draws ranks 0 … `count` - 1 by Zipf's law: rank r is 1 / (r + 1)^`exponent` as popular as the first. */
+export function zipf(count: number, exponent = 1): (rng: Rng) => number {
+  return weighted(Array.from({ length: count }, (_, rank) => 1 / (rank + 1) ** exponent));
 }

@@ -23,6 +23,9 @@ export const REQUEST_LOG_TOPICS = ["info-logs", "error-logs", "debug-logs"] as c
 /** Absolute counts of each publisher (see publisher-status.ts). */
 export const PUBLISHER_STATUS_TOPIC = "publisher-status";
 
+/** Runs of the simulator and their incidents (see simulation.ts). */
+export const SIMULATIONS_TOPIC = "simulations";
+
 /** Every topic of the pipeline: 7 days and 1 GiB unless configured otherwise. */
 export function allTopics(partitions: number): Topic[] {
   const topic = (name: string, count: number): Topic => ({
@@ -31,5 +34,9 @@ export function allTopics(partitions: number): Topic[] {
     retentionMs: 7 * DAY_MS,
     retentionBytes: Math.floor(GIB / count),
   });
-  return [...REQUEST_LOG_TOPICS.map((name) => topic(name, partitions)), topic(PUBLISHER_STATUS_TOPIC, 1)];
+  return [
+    ...REQUEST_LOG_TOPICS.map((name) => topic(name, partitions)),
+    topic(PUBLISHER_STATUS_TOPIC, 1),
+    topic(SIMULATIONS_TOPIC, 1), // one partition: in the order of the run
+  ];
 }

@@ -120,6 +120,19 @@ describe.each(RUNTIMES)("the request log under %s", (_name, get) => {
     for (const field of ["error_type", "error_message", "stack"]) expect(record).not.toHaveProperty(field);
   });
 
+  test("further fields stand beside those of every record, and take the place of none", async () => {
+    const extra = () => ({ tenant: "acme", request_id: "mine", status_code: 999 });
+    const { id, record } = await get(openApp({ extra }), "/orders/7");
+    expect(record).toMatchObject({ tenant: "acme", request_id: id, status_code: 200 });
+    const none = await get(openApp({ extra: () => undefined }), "/orders/7");
+    expect(none.record).not.toHaveProperty("tenant");
+  });
+
+  test("further fields that cannot be told are left out", async () => {
+    const extra = () => throwAnything(new Error("no tenant"));
+    expect((await get(openApp({ extra }), "/orders/7")).record).toMatchObject({ status_code: 200 });
+  });
+
   test("the milliseconds inside request_id are the timestamp's", async () => {
     const { record } = await get(openApp(), "/orders/7");
     expect(parseInt(record.request_id.replace("-", "").slice(0, 12), 16)).toBe(Date.parse(record.timestamp));

@@ -25,6 +25,11 @@ export interface RequestLogOptions {
   readonly isDebug?: (c: Context) => boolean;
   /** Zeroes the host part of client addresses: the last byte of IPv4, all behind the first 48 bits of IPv6. */
   readonly maskIp?: boolean;
+  /**
+   * Further fields of the record, such as `{ tenant: "acme" }`; asked for when the response is done. They are kept in
+   * the JSON column `extra`; none can take the place of a field of {@link RequestLog}.
+   */
+  readonly extra?: (c: Context) => Readonly<Record<string, unknown>> | undefined;
 }
 
 /**
@@ -146,7 +151,7 @@ interface Outcome {
 
 /** Builds records; what does not change between requests is worked out once. */
 function describer(options: RequestLogOptions) {
-  const { service = "api", instance = hostname(), userId, isDebug, maskIp = false } = options;
+  const { service = "api", instance = hostname(), userId, isDebug, maskIp = false, extra } = options;
   const name = typeof service === "string" ? () => service : service;
 
   return function describe(c: Context, outcome: Outcome): RequestLog {
@@ -161,7 +166,7 @@ function describer(options: RequestLogOptions) {
     const debug = header("x-log-level")?.toLowerCase() === "debug" || answerOf(isDebug, c) === true;
     const endpoint = routePath(c, -1);
     const address = incoming?.socket.remoteAddress;
-    return {
+    const record: RequestLog = {
       v: 1,
       request_id: requestId,
       timestamp: new Date(startedMs).toISOString(),
@@ -184,6 +189,8 @@ function describer(options: RequestLogOptions) {
       trace_id: traceId(header("traceparent")),
       ...(statusCode >= 400 && errorOf(error, aborted)),
     };
+    const further = answerOf(extra, c);
+    return further === undefined ? record : { ...further, ...record };
   };
 }
 
