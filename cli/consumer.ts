@@ -45,6 +45,7 @@ async function runConsumer(options: { host?: string; port?: string; group?: stri
   const consumer = startConsumer({
     ...{ brokers: brokersOf(settings), group: settings.CONSUMER_GROUP, writerUrl, logger, metrics },
     instance: settings.RUSHHOUR_INSTANCE,
+    incidents: settings.CONSUMER_INCIDENTS === "on",
     onCrash: (error) => crash.resolve(error),
   });
   const server = await listen(statusApp("consumer", metrics, consumer.readiness), {

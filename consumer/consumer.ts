@@ -14,19 +14,33 @@ import { outlast } from "./outage.ts";
 import { loadPosition } from "./position.ts";
 import { publisherStatuses } from "./publisher-status.ts";
 import { requestLogs } from "./request-logs.ts";
+import { simulations } from "./simulations.ts";
+import { NO_SLOWDOWN, watchSlowdown } from "./slowdown.ts";
 import { storeEntries, type Stored } from "./store.ts";
 
-/** Every kind of record the consumer stores. */
-export const KINDS: readonly Kind<unknown>[] = [requestLogs, publisherStatuses];
+/**
+ * Every kind of record the consumer stores. What publishers and runs say of themselves comes through a group of its
+ * own, whose name ends in `-status`: it never waits behind request logs, least of all the end of an incident that
+ * slows these down. `concurrency`: partitions stored at the same time, each on a connection of its own; two of request
+ * logs keep a database core busy.
+ */
+const GROUPS: readonly { suffix: string; kinds: readonly Kind<unknown>[]; concurrency: number }[] = [
+  { suffix: "", kinds: [requestLogs], concurrency: 2 },
+  { suffix: "-status", kinds: [publisherStatuses, simulations], concurrency: 1 },
+];
 
-/** Partitions stored at the same time, each on a connection of its own: two keep a database core busy. */
-const CONCURRENCY = 2;
+const KINDS = GROUPS.flatMap(({ kinds }) => kinds);
+
+/** Those that store, one that looks up positions, one that looks up incidents. */
+const CONNECTIONS = GROUPS.reduce((sum, { concurrency }) => sum + concurrency, 2);
 
 export interface ConsumerOptions {
   readonly brokers: readonly string[];
   readonly group: string;
   readonly writerUrl: string;
   readonly instance?: string | undefined;
+  /** Whether incidents of kind consumer-lag slow it down; default true. */
+  readonly incidents?: boolean;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** The consumer cannot go on; the process should end. */
@@ -48,9 +62,10 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const owner = `${options.instance ?? hostname()}/${process.pid}`;
   const own = ownMetrics(metrics);
   const origins = countOrigins(metrics);
-  const connections = openIngestConnections(options.writerUrl, CONCURRENCY + 1);
+  const connections = openIngestConnections(options.writerUrl, CONNECTIONS);
   const kafka = createKafka({ brokers: options.brokers, clientId: "rushhour-consumer", logger });
   const kinds = new Map(KINDS.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)));
+  const slowdown = (options.incidents ?? true) ? watchSlowdown(connections, logger, metrics) : NO_SLOWDOWN;
 
   const state: Record<"kafka" | "database", DependencyState> = {
     kafka: { ready: false, reason: "not connected yet" },
@@ -59,7 +74,8 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   let closing = false;
   let cluster = "";
   let admin: KafkaAdmin | undefined;
-  let member: GroupMember | undefined;
+  const members: GroupMember[] = [];
+  const assigned = new Map<string, number>(); // partitions held, by group
 
   /** Waits out an outage of one dependency and keeps its state true. */
   async function outlastOutageOf<T>(
@@ -103,8 +119,9 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 
   async function store(batch: PartitionBatch, isAlive: () => boolean): Promise<bigint> {
     const { topic, partition, start, end } = batch;
-    const done = metrics.messageDuration.startTimer({ service: "consumer", topic });
     const kind = kinds.get(topic)!;
+    if (kind === requestLogs) await slowdown.beforeBatch(() => !closing && isAlive());
+    const done = metrics.messageDuration.startTimer({ service: "consumer", topic });
     const entries = decodeAll(batch.records, kind);
     const span = { cluster, topic, partition, start, end, owner };
     const stored = await outlastOutageOf(
@@ -133,27 +150,27 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       admin ??= await connectAdmin(kafka);
       cluster = await admin.clusterId();
     });
-    member = await outlastOutageOf("kafka", () =>
-      joinGroup({
-        ...{
-          kafka,
-          cluster,
-          group: options.group,
-          topics: [...kinds.keys()],
-          concurrency: CONCURRENCY,
-          logger,
-        },
-        keeper: { position, store },
-        onAssigned(partitions) {
-          state.kafka = { ready: true };
-          own.assigned.set(partitions);
-          own.lag.reset();
-          metrics.activeConnections.set({ service: "consumer", connection_type: "kafka" }, 1);
-          logger.info({ partitions }, "partitions assigned");
-        },
-        onCrash: options.onCrash,
-      }),
-    );
+    for (const { suffix, kinds, concurrency } of GROUPS) {
+      const group = `${options.group}${suffix}`;
+      const topics = kinds.flatMap((kind) => kind.topics);
+      members.push(await outlastOutageOf("kafka", () => join(group, topics, concurrency)));
+    }
+  }
+
+  function join(group: string, topics: readonly string[], concurrency: number): Promise<GroupMember> {
+    return joinGroup({
+      ...{ kafka, cluster, group, topics, concurrency, logger },
+      keeper: { position, store },
+      onAssigned(partitions) {
+        state.kafka = { ready: true };
+        assigned.set(group, partitions);
+        own.assigned.set([...assigned.values()].reduce((sum, held) => sum + held, 0));
+        own.lag.reset();
+        metrics.activeConnections.set({ service: "consumer", connection_type: "kafka" }, 1);
+        logger.info({ group, partitions }, "partitions assigned");
+      },
+      onCrash: options.onCrash,
+    });
   }
 
   const started = start().catch((error: unknown) => {
@@ -165,7 +182,8 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
     async close() {
       closing = true;
       await started;
-      await member?.close();
+      slowdown.close();
+      await Promise.all(members.map((member) => member.close()));
       await admin?.close();
       await connections.close();
     },

@@ -152,3 +152,58 @@ export const publisherDrops = mysqlTable(
     index("run_id").on(table.runId),
   ],
 );
+
+/** 0007_runs.sql */
+export const runs = mysqlTable(
+  "runs",
+  {
+    runId: varchar("run_id", { length: 64 }).primaryKey(),
+    scenario: varchar("scenario", { length: 128 }).notNull(),
+    target: varchar("target", { length: 2048 }).notNull(),
+    seed: int("seed", { unsigned: true }).notNull(),
+    digest: varchar("digest", { length: 128 }),
+    state: mysqlEnum("state", ["running", "finished"]).notNull(),
+    verdict: varchar("verdict", { length: 32 }),
+    exitCode: smallint("exit_code", { unsigned: true }),
+    startedAt: time("started_at").notNull(),
+    endedAt: time("ended_at"),
+    elapsedMs: double("elapsed_ms"),
+    requests: count("requests"),
+    failed: count("failed"),
+    rate: double("rate"),
+    p50Ms: double("p50_ms"),
+    p95Ms: double("p95_ms"),
+    p99Ms: double("p99_ms"),
+    missing: count("missing"),
+    duplicates: count("duplicates"),
+    thresholdsFailed: int("thresholds_failed", { unsigned: true }),
+    tags: json("tags").notNull(),
+    command: text("command").notNull(),
+    record: json("record"),
+    updatedAt: time("updated_at").notNull(),
+  },
+  (table) => [
+    index("started_at").on(table.startedAt),
+    index("scenario_time").on(table.scenario, table.startedAt),
+  ],
+);
+
+/** 0008_incidents.sql */
+export const incidents = mysqlTable(
+  "incidents",
+  {
+    incidentId: char("incident_id", { length: 36 }).primaryKey(),
+    runId: varchar("run_id", { length: 64 }).notNull(),
+    name: varchar("name", { length: 128 }).notNull(),
+    kind: varchar("kind", { length: 32 }).notNull(),
+    route: varchar("route", { length: 272 }),
+    origin: mysqlEnum("origin", ["scenario", "control"]).notNull(),
+    startedAt: time("started_at").notNull(),
+    plannedEndAt: time("planned_end_at").notNull(),
+    endedAt: time("ended_at"),
+    intensity: json("intensity").notNull(),
+    requestsAffected: count("requests_affected"),
+    updatedAt: time("updated_at").notNull(),
+  },
+  (table) => [index("run_id").on(table.runId), index("started_at").on(table.startedAt)],
+);
