@@ -1,9 +1,11 @@
 /**
- * What other programs import from the package "rushhour": the request log of a Hono app, and the publisher that
- * takes it to Kafka.
+ * What other programs import from the package "rushhour": the request log of a Hono app, the publisher that takes it to
+ * Kafka, and what journeys of the simulator are written with.
  */
 export { requestLog, type RequestLogOptions } from "./api/middleware/request-log.ts";
 export type { Level, RequestLog } from "./contract/request-log.ts";
 export { PUBLISHER_STATUS_TOPIC, REQUEST_LOG_TOPICS, TOPIC_OF_LEVEL } from "./contract/topics.ts";
 export type { Publish } from "./producer/publish.ts";
 export { createPublisher, type Publisher, type PublisherOptions } from "./producer/publisher.ts";
+export { get, post } from "./simulator/journeys/journey.ts";
+export type { Answer, Journey, SessionContext, Step, Steps } from "./simulator/journeys/journey.ts";

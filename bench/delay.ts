@@ -2,8 +2,9 @@ import { Pool as HttpPool } from "undici";
 import type { Pool, Row } from "../init_db/database.ts";
 import { pace } from "../simulator/engine/pacer.ts";
 import { startRun, type RunResult } from "../simulator/engine/run.ts";
-import { dueTimes } from "../simulator/plan/schedule.ts";
-import { shopJourneys } from "../simulator/journeys/shop.ts";
+import { arrivalsOf } from "../simulator/plan/arrivals.ts";
+import { loadPlan } from "../simulator/plan/load-plan.ts";
+import type { Executor } from "../simulator/plan/plan.ts";
 import {
   conditions,
   createDatabase,
@@ -87,18 +88,27 @@ async function measureOnce(
   database: BenchDatabase,
   { rate, seconds, seed }: { rate: number; seconds: number; seed: number },
 ): Promise<Figures> {
-  const length = { arrival: "poisson", duration_ms: seconds * 1_000, seed } as const;
-  const plan = { ...length, scenario: "delay", target, journeys: shopJourneys, rate_per_second: rate };
-  const run = startRun(plan, { home: HOME });
+  const arriving = (rate_per_second: number): Executor => ({
+    ...{ kind: "constant-arrival-rate", rate_per_second, duration_ms: seconds * 1_000 },
+    ...{ arrival: "poisson", arriving: "requests", max_vus: 10_000 },
+  });
+  const planOf = (rate_per_second: number) =>
+    loadPlan({
+      ...{ kind: "shop", executor: arriving(rate_per_second), target },
+      ...{ seed, drawn_seed: seed, tags: {}, starts_at_ms: Date.now() },
+    });
+  const probing = await planOf(PROBES_PER_SECOND);
+  const run = await startRun(await planOf(rate), { home: HOME });
   const probes: Promise<number>[] = [];
-  const schedule = pace(dueTimes({ ...length, rate_per_second: PROBES_PER_SECOND }), () => {
+  const schedule = pace(arrivalsOf(probing.scenarios[0]!, probing), performance.now(), () => {
     probes.push(probe(http, database.pool));
   });
   const result = await run.done;
   await schedule.done;
   const delays = await Promise.all(probes);
 
-  const { run_id, counts } = result;
+  const { run_id, figures } = result;
+  const { counts } = figures;
   const rows = () => numberOf(database.pool, "SELECT COUNT(*) FROM api_logs WHERE run_id = ?", [run_id]);
   await until(`${counts.answered} rows`, async () => (await rows()) >= counts.answered, { everyMs: 200 });
   return {
@@ -160,13 +170,13 @@ function report(conditions: string, figures: ReadonlyMap<number, readonly Figure
       );
     return [
       `${rate}/s`,
-      spread(own.map(({ run }) => run.achieved_rate)),
-      `${total(({ run }) => run.counts.answered)} / ${total((figure) => figure.rows)}`,
+      spread(own.map(({ run }) => run.figures.counts.sent / (run.elapsed_ms / 1_000))),
+      `${total(({ run }) => run.figures.counts.answered)} / ${total((figure) => figure.rows)}`,
       ...delays(({ visible }) => visible),
       total(({ probes }) => probes),
       ...delays(({ insert }) => insert),
       spread(
-        own.map(({ run }) => run.response_time.p99),
+        own.map(({ run }) => run.figures.response.percentile(99)),
         1,
       ),
     ];

@@ -1,20 +1,27 @@
+import { readFile, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { Command } from "commander";
 import { z } from "zod";
-import { readSettings } from "../contract/config.ts";
-import { quickJourney } from "../simulator/journeys/quick.ts";
-import type { Plan } from "../simulator/engine/run.ts";
+import { redact, readSettings } from "../contract/config.ts";
+import { messageOf, RushhourError } from "../contract/errors.ts";
+import { openapiJourneys, parseDocument } from "../simulator/journeys/openapi.ts";
+import type { OpenapiJourneys } from "../simulator/journeys/openapi.ts";
+import type { PlanSource } from "../simulator/plan/load-plan.ts";
 import {
-  arrivalsOf,
-  concludeRun,
-  conduct,
+  executorOf,
   loadFlags,
   loadSettings,
+  runSettingsOf,
   targetSetting,
-  withLoadOptions,
-} from "./simulate.ts";
-import type { LoadOptions } from "./simulate.ts";
+  withExecutorOptions,
+} from "./load-options.ts";
+import type { LoadOptions } from "./load-options.ts";
+import { planFor, runFlags, runLoad, runSettings, withRunOptions } from "./simulate.ts";
+import type { RunOptions } from "./simulate.ts";
 
 const METHOD_RULE = "must be an HTTP method such as GET, POST or DELETE (CONNECT and TRACE are not sent)";
+const METHODS_RULE = "must be HTTP methods parted by commas such as GET,HEAD";
+const AUTH_RULE = "must be a security scheme of the document and its value such as apiKey=abc";
 const HEADER_RULE = "must be headers such as 'accept: text/html'";
 /** The HTTP client sets these itself from the URL and the body. */
 const OWN_HEADERS = [
@@ -37,74 +44,277 @@ const headersSetting = z
   )
   .transform((lines) => Object.fromEntries(lines.split("\n").map(nameAndValue)));
 
-const quickSettings = loadSettings.extend({
+const isMethod = (method: string) => /^[A-Z]{1,16}$/.test(method) && !["CONNECT", "TRACE"].includes(method);
+
+const quickSettings = z.object({
+  ...loadSettings.shape,
+  ...runSettings.shape,
+  QUICK_HEADERS: headersSetting.optional(),
+});
+
+const requestSettings = quickSettings.extend({
   QUICK_URL: targetSetting,
   QUICK_METHOD: z
     .string()
     .transform((method) => method.toUpperCase())
-    .refine((method) => /^[A-Z]{1,16}$/.test(method) && !["CONNECT", "TRACE"].includes(method), METHOD_RULE)
+    .refine(isMethod, METHOD_RULE)
     .optional(),
-  QUICK_HEADERS: headersSetting.prefault("accept: */*"),
 });
 
-interface QuickOptions extends LoadOptions {
-  method?: string;
-  body?: string;
-  header: string[];
+const openapiSettings = quickSettings.extend({
+  QUICK_METHODS: z
+    .string()
+    .transform((list) =>
+      list
+        .toUpperCase()
+        .split(",")
+        .map((method) => method.trim()),
+    )
+    .refine((methods) => methods.every(isMethod), METHODS_RULE)
+    .optional(),
+  /** Lines `scheme=value`. */
+  QUICK_AUTH: z
+    .string()
+    .refine((lines) => lines.split("\n").every((line) => /^[^=]+=./.test(line)), AUTH_RULE)
+    .transform((lines) => Object.fromEntries(lines.split("\n").map(schemeAndValue)))
+    .optional(),
+});
+
+interface QuickOptions extends LoadOptions, RunOptions {
+  readonly method?: string;
+  readonly body?: string;
+  readonly header: readonly string[];
+  readonly openapi?: boolean;
+  readonly methods?: string;
+  readonly auth: readonly string[];
+  readonly allowWrites?: boolean;
+  readonly list?: boolean;
 }
 
 export function quickCommand(): Command {
-  return withLoadOptions(new Command("quick"))
-    .description("Send one request again and again to any HTTP API and report how it did")
-    .argument("<url>", "the URL with its path and query")
+  return withRunOptions(withExecutorOptions(new Command("quick")))
+    .description("Send one request again and again, or all that an OpenAPI document describes, and report")
+    .argument("<url|file>", "the URL with its path and query, or an OpenAPI document (JSON or YAML)")
     .option("--method <method>", "the HTTP method (default: GET, with a body POST)")
     .option("--body <text>", "the request's body")
     .option("--header <line>", "a header such as 'accept: text/html'; repeatable", collect, [])
+    .option("--openapi", "the URL is that of an OpenAPI document")
+    .option("--target <url>", "where the document's API is (default: its first server)")
+    .option("--methods <list>", "only operations with these methods, such as GET,HEAD")
+    .option(
+      "--auth <scheme=value>",
+      "a key, token or user:password by security scheme; repeatable",
+      collect,
+      [],
+    )
+    .option("--allow-writes", "let operations change state on another machine too")
+    .option("--list", "print the document's operations with an example of each; send nothing")
     .addHelpText(
       "after",
       `
 Examples:
   rushhour quick http://127.0.0.1:8000/products --rate 200/s -d 30s
   rushhour quick https://example.test/orders --body '{"user_id": 1}' --header 'content-type: application/json'
-  rushhour quick http://127.0.0.1:3000/ --rate 3000/m --arrival even --summary-export out.json`,
+  rushhour quick http://127.0.0.1:3000/ --rate 3000/m --arrival even --summary-export out.json
+  rushhour quick openapi.yaml --target http://127.0.0.1:3000 --auth apiKey=abc -d 1m
+  rushhour quick --openapi http://127.0.0.1:8000/openapi.json --list`,
     )
-    .action(async (url: string, options: QuickOptions) => {
-      const settings = readSettings(quickSettings, process.env, {
-        ...loadFlags(options),
-        QUICK_URL: { flag: "URL", value: url },
-        QUICK_METHOD: { flag: "--method", value: options.method },
-        QUICK_HEADERS: {
-          flag: "--header",
-          value: options.header.length > 0 ? options.header.join("\n") : undefined,
-        },
-      });
-      const { origin, pathname, search } = new URL(settings.QUICK_URL);
-      const method = settings.QUICK_METHOD ?? (options.body === undefined ? "GET" : "POST");
-      const step = {
-        method,
-        path: pathname + search,
-        headers: settings.QUICK_HEADERS,
-        ...(options.body !== undefined && { body: options.body }),
-      };
-      const plan: Plan = {
-        ...arrivalsOf(settings),
-        scenario: "quick",
-        target: origin,
-        journeys: [quickJourney(step)],
-      };
-      concludeRun(await conduct(plan, undefined, options), null, options, [
-        "rushhour",
-        "quick",
-        url,
-        ...(options.method === undefined ? [] : ["--method", options.method]),
-        ...(options.body === undefined ? [] : ["--body", options.body]),
-        ...options.header.flatMap((line) => ["--header", line]),
-      ]);
-    });
+    .action((argument: string, options: QuickOptions) =>
+      options.openapi === true || !/^https?:/i.test(argument)
+        ? quickOpenapi(argument, options)
+        : quickRequest(argument, options),
+    );
+}
+
+async function quickRequest(url: string, options: QuickOptions): Promise<void> {
+  refuseGiven(options, ["target", "methods", "auth", "allowWrites", "list"], "an OpenAPI document");
+  const settings = readSettings(requestSettings, process.env, {
+    ...quickFlags(options),
+    QUICK_URL: { flag: "URL", value: url },
+    QUICK_METHOD: { flag: "--method", value: options.method },
+  });
+  const { origin, pathname, search } = new URL(settings.QUICK_URL);
+  const method = settings.QUICK_METHOD ?? (options.body === undefined ? "GET" : "POST");
+  const step = {
+    method,
+    path: pathname + search,
+    headers: settings.QUICK_HEADERS ?? { accept: "*/*" },
+    ...(options.body !== undefined && { body: options.body }),
+  };
+  const executor = executorOf(options, settings);
+  const source: PlanSource = { ...runSettingsOf(settings), kind: "quick", executor, step, target: origin };
+  const command = [
+    ...["rushhour", "quick", url],
+    ...(options.method === undefined ? [] : ["--method", options.method]),
+    ...(options.body === undefined ? [] : ["--body", options.body]),
+    ...headerWords(options),
+  ];
+  await runLoad({
+    plan: await planFor(source, options),
+    source,
+    command,
+    options,
+    settings,
+    pipeline: undefined,
+  });
+}
+
+async function quickOpenapi(argument: string, options: QuickOptions): Promise<void> {
+  refuseGiven(options, ["method", "body"], "a single URL");
+  const settings = readSettings(openapiSettings, process.env, {
+    ...quickFlags(options),
+    QUICK_METHODS: { flag: "--methods", value: options.methods },
+    QUICK_AUTH: { flag: "--auth", value: options.auth.length > 0 ? options.auth.join("\n") : undefined },
+  });
+  const { QUICK_METHODS: methods, QUICK_AUTH: auth, QUICK_HEADERS: headers } = settings;
+  const { text, url, baseFolder } = await readText(argument, headers ?? {});
+  const document = parseDocument(text, argument);
+  const run = runSettingsOf(settings);
+  const openapi = {
+    ...(methods && { methods }),
+    ...(auth && { auth }),
+    ...(headers && { headers }),
+    ...(baseFolder !== undefined && { baseFolder }),
+  };
+  const made = await openapiJourneys(document, { ...openapi, seed: run.seed ?? run.drawn_seed });
+  for (const warning of made.warnings) process.stderr.write(`warning: ${warning}\n`);
+  if (options.list === true) {
+    console.log(listOf(made));
+    return;
+  }
+  const target = settings.SIMULATOR_TARGET ?? serverOf(made.server, url);
+  if (options.allowWrites !== true) refuseWrites(made, target);
+  const executor = executorOf(options, settings);
+  const source: PlanSource = { ...run, kind: "openapi", executor, document, options: openapi, target };
+  const command = [
+    ...["rushhour", "quick", ...(options.openapi === true ? ["--openapi"] : []), argument],
+    ...(options.target === undefined ? [] : ["--target", redact(options.target)]),
+    ...(options.methods === undefined ? [] : ["--methods", options.methods]),
+    ...options.auth.flatMap((line) => ["--auth", `${schemeAndValue(line)[0]}=***`]), // the command is kept
+    ...(options.allowWrites === true ? ["--allow-writes"] : []),
+    ...headerWords(options),
+  ];
+  await runLoad({
+    plan: await planFor(source, options),
+    source,
+    command,
+    options,
+    settings,
+    pipeline: undefined,
+  });
+}
+
+function quickFlags(options: QuickOptions) {
+  const headers = options.header.length > 0 ? options.header.join("\n") : undefined;
+  return { ...loadFlags(options), ...runFlags(options), QUICK_HEADERS: { flag: "--header", value: headers } };
+}
+
+function headerWords({ header }: QuickOptions): string[] {
+  return header.flatMap((line) => ["--header", line]);
+}
+
+/** Flags of the other kind of argument are a mistake, not to be ignored. */
+function refuseGiven(options: QuickOptions, names: readonly (keyof QuickOptions)[], kind: string): void {
+  const given = names.filter((name) => options[name] !== undefined && String(options[name]) !== "");
+  if (given.length === 0) return;
+  const flags = given.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
+  throw new RushhourError(
+    "CONFIG_INVALID",
+    `${flags.join(", ")}: only for ${kind}; see rushhour quick --help`,
+  );
+}
+
+const MAX_DOCUMENT_BYTES = 10 * 2 ** 20;
+const FETCH_TIMEOUT_MS = 10_000;
+
+interface Text {
+  readonly text: string;
+  readonly url?: string; // where it came from in the end
+  readonly baseFolder?: string;
+}
+
+/** @throws RushhourError CONFIG_INVALID */
+async function readText(argument: string, headers: Readonly<Record<string, string>>): Promise<Text> {
+  try {
+    if (/^https?:/i.test(argument)) return await fetchText(argument, headers);
+    const { size } = await stat(argument);
+    if (size > MAX_DOCUMENT_BYTES) throw new Error(TOO_LARGE);
+    return { text: await readFile(argument, "utf8"), baseFolder: resolve(dirname(argument)) };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? `: ${messageOf(error.cause)}` : "";
+    throw new RushhourError(
+      "CONFIG_INVALID",
+      `the OpenAPI document ${redact(argument)} cannot be read: ${messageOf(error)}${cause}; ` +
+        "name a file, a URL such as http://127.0.0.1:8000/products to send requests there, or its document with --openapi URL",
+      { cause: error },
+    );
+  }
+}
+
+const TOO_LARGE = "it is larger than 10 MiB";
+
+async function fetchText(address: string, headers: Readonly<Record<string, string>>): Promise<Text> {
+  const response = await fetch(address, { headers, signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.length;
+    if (size > MAX_DOCUMENT_BYTES) throw new Error(TOO_LARGE);
+    chunks.push(chunk);
+  }
+  return { text: Buffer.concat(chunks).toString(), url: response.url };
+}
+
+/** Where the document says its API is; a document that says nothing stands on the server it describes. */
+function serverOf(server: string | undefined, documentUrl: string | undefined): string {
+  const url = URL.parse(server ?? "/", documentUrl);
+  if (url !== null && /^https?:$/.test(url.protocol)) return url.href;
+  throw new RushhourError(
+    "CONFIG_INVALID",
+    server === undefined
+      ? "the OpenAPI document names no server; say where its API is with --target http://127.0.0.1:8000"
+      : `the OpenAPI document's server ${server} is no http or https URL; say where its API is with --target http://127.0.0.1:8000`,
+  );
+}
+
+const SAFE_METHODS = ["GET", "HEAD", "OPTIONS"];
+
+/** Generated requests may create and delete anything; on another machine somebody has to have meant it. */
+function refuseWrites({ operations }: OpenapiJourneys, target: string): void {
+  const { hostname } = new URL(target);
+  const isOwn = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  const writing = operations.filter(({ method }) => !SAFE_METHODS.includes(method));
+  if (isOwn || writing.length === 0) return;
+  throw new RushhourError(
+    "CONFIG_INVALID",
+    `${writing.length} of ${operations.length} operations change state (${writing[0]!.name} …) and ${hostname} is not this ` +
+      "machine: leave them out with --methods GET,HEAD,OPTIONS, or mean it with --allow-writes",
+  );
+}
+
+/** Each operation with an example of its request. */
+function listOf({ operations }: OpenapiJourneys): string {
+  return operations
+    .map(({ name, example }) => {
+      const headers = Object.entries(example.headers ?? {}).map(([field, value]) => `${field}: ${value}`);
+      const lines = [
+        `${example.method} ${example.path}`,
+        ...headers,
+        ...(example.body?.split(/\r?\n/) ?? []),
+      ];
+      return [name, ...lines.map((line) => `    ${line}`)].join("\n");
+    })
+    .join("\n\n");
 }
 
 function collect(line: string, before: readonly string[]): string[] {
   return [...before, line];
+}
+
+function schemeAndValue(line: string): [scheme: string, value: string] {
+  const equals = line.indexOf("=");
+  return [line.slice(0, equals), line.slice(equals + 1)];
 }
 
 function nameAndValue(line: string): [name: string, value: string] {

@@ -1,188 +1,241 @@
-import { createWriteStream, writeFileSync } from "node:fs";
+import { createWriteStream } from "node:fs";
 import type { Writable } from "node:stream";
 import { Command } from "commander";
 import { z } from "zod";
-import { kafkaSettings, readSettings, seedSetting, sqlSettings } from "../contract/config.ts";
-import type { Flags } from "../contract/config.ts";
-import { EXIT, messageOf, RushhourError } from "../contract/errors.ts";
-import { durationSetting, rateSetting } from "../contract/units.ts";
-import { assertReachable } from "../simulator/engine/http.ts";
-import { outcomeOf, reportText, summaryOf } from "../simulator/report/report.ts";
-import type { PipelineReport } from "../simulator/report/report.ts";
-import { startRun } from "../simulator/engine/run.ts";
-import type { Plan, RunResult } from "../simulator/engine/run.ts";
-import { ARRIVALS } from "../simulator/plan/schedule.ts";
-import { shopJourneys } from "../simulator/journeys/shop.ts";
-import { requestLogger, showStatus } from "../simulator/report/status-line.ts";
+import { adminSettings, kafkaSettings, readSettings, sqlSettings } from "../contract/config.ts";
+import { EXIT } from "../contract/errors.ts";
+import { createLogger } from "../contract/logger.ts";
+import { controlOf } from "../simulator/control/live-run.ts";
+import { createControlServer } from "../simulator/control/server.ts";
+import type { Incidents } from "../simulator/engine/incidents.ts";
+import type { Run } from "../simulator/engine/run.ts";
+import { loadPlan } from "../simulator/plan/load-plan.ts";
+import type { PlanSource } from "../simulator/plan/load-plan.ts";
+import type { LoadPlan } from "../simulator/plan/plan.ts";
+import { openOutput } from "../simulator/report/outputs.ts";
+import type { RunRecord } from "../simulator/report/record.ts";
+import { SUMMARY_MODES } from "../simulator/report/report.ts";
+import { CLEAR_LINE, requestLogger, showStatus } from "../simulator/report/status-line.ts";
+import { assertFeasible, conduct, exportSummary, judge, report } from "./conduct.ts";
+import { KEY_HELP, keysOf, readKeys } from "./controls.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
+import {
+  loadFlags,
+  loadSettings,
+  planSourceOf,
+  repeatArguments,
+  shellWord,
+  withLoadOptions,
+} from "./load-options.ts";
+import type { LoadOptions } from "./load-options.ts";
+import { openPipeline } from "./pipeline.ts";
 import { userUrlOf } from "./servers.ts";
+import type { ServerSettings } from "./servers.ts";
+import { openSimulations } from "./simulations.ts";
 import { verify } from "./verify.ts";
 
-const isHttpUrl = (value: string) => /^https?:$/.test(URL.parse(value)?.protocol ?? "");
+const WORKERS_RULE = "must be a whole number from 1 to 64";
+const CONTROL_PORT_RULE = "must be a port from 0 to 65535 (0 takes a free one)";
 
-export const targetSetting = z
-  .string()
-  .refine(isHttpUrl, "must be an http or https URL such as http://127.0.0.1:8000");
-
-/** What every load has: its rate, length, arrivals and seed. */
-export const loadSettings = z.object({
-  RUSHHOUR_HOME: sqlSettings.shape.RUSHHOUR_HOME,
-  SIMULATOR_RATE: rateSetting.prefault("50/s"),
-  SIMULATOR_DURATION: durationSetting.optional(),
-  SIMULATOR_ARRIVAL: z.enum(ARRIVALS, `must be ${ARRIVALS.join(" or ")}`).default("poisson"),
-  SIMULATOR_SEED: seedSetting.optional(),
+/** What every command that runs a load has, beside the load itself. */
+export const runSettings = z.object({
+  RUSHHOUR_HOME: loadSettings.shape.RUSHHOUR_HOME,
+  ...adminSettings.shape,
+  SIMULATOR_WORKERS: z.coerce
+    .number(WORKERS_RULE)
+    .int(WORKERS_RULE)
+    .min(1, WORKERS_RULE)
+    .max(64, WORKERS_RULE)
+    .default(1),
+  SIMULATOR_CONTROL_PORT: z.coerce
+    .number(CONTROL_PORT_RULE)
+    .int(CONTROL_PORT_RULE)
+    .min(0, CONTROL_PORT_RULE)
+    .max(65_535, CONTROL_PORT_RULE)
+    .optional(),
+  SIMULATOR_CONTROL_TOKEN: z.string().min(16, "must have 16 characters or more").optional(),
+  SIMULATOR_SUMMARY_MODE: z
+    .enum(SUMMARY_MODES, `must be one of ${SUMMARY_MODES.join(", ")}`)
+    .default("compact"),
 });
+export type RunSettings = z.output<typeof runSettings>;
 
 const simulateSettings = z.object({
   ...kafkaSettings.shape,
   ...sqlSettings.shape,
   ...loadSettings.shape,
-  SIMULATOR_TARGET: targetSetting.default("http://127.0.0.1:8000"),
+  ...runSettings.shape,
 });
 
-export interface LoadOptions {
-  rate?: string;
-  duration?: string;
-  arrival?: string;
-  seed?: string;
-  logRequests?: boolean;
-  summaryExport?: string;
+export interface RunOptions {
+  readonly workers?: string;
+  readonly out?: readonly string[];
+  readonly control?: string;
+  readonly summaryMode?: string;
+  readonly summaryExport?: string;
+  readonly logRequests?: boolean;
+  readonly thresholds: boolean;
+  readonly quiet?: boolean;
 }
 
-export function withLoadOptions(command: Command): Command {
+/** What a command that runs a load offers, beside the load itself. */
+export function withRunOptions(command: Command): Command {
   return command
-    .option("--rate <rate>", "requests arriving, such as 50/s or 3000/m (default: 50/s)")
-    .option("-d, --duration <duration>", "how long, such as 30s or 1h30m (default: until Ctrl-C)")
-    .option("--arrival <kind>", "poisson: as people come, even: equally spaced (default: poisson)")
-    .option("--seed <n>", "decides arrivals, journeys and payloads (default: drawn, and printed)")
+    .option("--workers <n>", "threads that share the load (default: 1)")
+    .option("-o, --out <format=file>", "each request to json=FILE or csv=FILE; repeatable", collect)
     .option("--log-requests", "log time, method, path, status and ms of each request to stderr")
-    .option("--summary-export <file>", "write the summary as JSON to this file");
+    .option("--control <port>", "change the run by HTTP while it goes on (0 takes a free port)")
+    .option("--no-thresholds", "judge by no threshold")
+    .option("--summary-mode <mode>", "compact, full or disabled (default: compact)")
+    .option("--summary-export <file>", "write the summary as JSON to this file")
+    .option("-q, --quiet", "show no progress");
 }
 
-export function loadFlags(options: LoadOptions): Flags {
+export function runFlags(options: RunOptions) {
   return {
-    SIMULATOR_RATE: { flag: "--rate", value: options.rate },
-    SIMULATOR_DURATION: { flag: "--duration", value: options.duration },
-    SIMULATOR_ARRIVAL: { flag: "--arrival", value: options.arrival },
-    SIMULATOR_SEED: { flag: "--seed", value: options.seed },
-  };
-}
-
-/** The arrivals those settings ask for; without a seed one is drawn. */
-export function arrivalsOf(settings: z.output<typeof loadSettings>) {
-  return {
-    rate_per_second: settings.SIMULATOR_RATE,
-    arrival: settings.SIMULATOR_ARRIVAL,
-    duration_ms: settings.SIMULATOR_DURATION,
-    seed: settings.SIMULATOR_SEED ?? Math.floor(Math.random() * 2 ** 32),
+    SIMULATOR_WORKERS: { flag: "--workers", value: options.workers },
+    SIMULATOR_CONTROL_PORT: { flag: "--control", value: options.control },
+    SIMULATOR_SUMMARY_MODE: { flag: "--summary-mode", value: options.summaryMode },
   };
 }
 
 export function simulateCommand(): Command {
-  return withLoadOptions(new Command("simulate"))
-    .description("Send the shop's visitors to the API and report how it did")
-    .option("--target <url>", "where the API is (default: http://127.0.0.1:8000)")
+  return withRunOptions(withLoadOptions(new Command("simulate")))
+    .description("Send the load of a scenario, or the shop's visitors, and report how the target did")
     .option("--no-ledger", "do not compare with what was stored in SQL")
     .addHelpText(
       "after",
       `
+While it runs, on a terminal: space pauses, + and - change the rate, ? shows all keys.
+
 Examples:
   rushhour simulate -d 30s
   rushhour simulate --rate 200/s -d 1m --seed 42 --summary-export out.json
-  rushhour simulate --target http://127.0.0.1:8000 --arrival even --no-ledger`,
+  rushhour simulate -u 20 -s 30s:100 -s 1m:0 --no-ledger
+  rushhour new scenario.yaml && rushhour simulate scenario.yaml -e RATE=80/s --out json=requests.ndjson
+  rushhour simulate scenario.yaml --workers 2 --control 7070`,
     )
-    .action(async (options: LoadOptions & { target?: string; ledger: boolean }) => {
+    .action(async (file: string | undefined, options: LoadOptions & RunOptions & { ledger: boolean }) => {
       const settings = readSettings(simulateSettings, process.env, {
         ...loadFlags(options),
-        SIMULATOR_TARGET: { flag: "--target", value: options.target },
+        ...runFlags(options),
       });
-      if (options.ledger) userUrlOf("reader", settings); // fail now, not after the run
-      const plan: Plan = {
-        ...arrivalsOf(settings),
-        scenario: "shop",
-        target: settings.SIMULATOR_TARGET,
-        journeys: shopJourneys,
-      };
-      const result = await conduct(plan, options.ledger ? settings.RUSHHOUR_HOME : undefined, options);
-      const pipeline = options.ledger ? await verify(result.run_id, settings) : null;
-      concludeRun(result, pipeline, options, [
-        "rushhour",
-        "simulate",
-        ...(options.target === undefined ? [] : ["--target", options.target]),
-        ...(options.ledger ? [] : ["--no-ledger"]),
-      ]);
+      const source = planSourceOf(file, options, settings);
+      const plan = await planFor(source, options);
+      const command = ["rushhour", "simulate", ...(options.ledger ? [] : ["--no-ledger"])];
+      await runLoad({
+        plan,
+        source,
+        command,
+        options,
+        settings,
+        pipeline: options.ledger ? settings : undefined,
+      });
     });
 }
 
+/** The plan of a source, without its thresholds where none are wanted. */
+export async function planFor(source: PlanSource, options: RunOptions): Promise<LoadPlan> {
+  const plan = await loadPlan(source);
+  return options.thresholds ? plan : { ...plan, thresholds: [] };
+}
+
+export interface Load {
+  readonly plan: LoadPlan;
+  readonly source: PlanSource | undefined; // undefined: the plan cannot be made again from data
+  readonly command: readonly string[]; // the words before what makes the same run again
+  readonly options: RunOptions;
+  readonly settings: RunSettings;
+  /** Where the run is accounted for; undefined: without a ledger. */
+  readonly pipeline: ServerSettings | undefined;
+}
+
 /**
- * Runs `plan` to its end or to the first signal, which drains; a second one ends the process at once.
- * @throws RushhourError SERVER_UNREACHABLE before anything was sent, DISK_FULL when the tally cannot be written
+ * Runs a load to its end or to the first signal, which drains; a second one ends the process at once. Then reports
+ * it and sets the exit code.
+ * @throws RushhourError SERVER_UNREACHABLE or CONFIG_INVALID before anything was sent, DISK_FULL
  */
-export async function conduct(
-  plan: Plan,
-  home: string | undefined,
-  options: LoadOptions,
-): Promise<RunResult> {
-  if (options.summaryExport !== undefined) exportSummary(options.summaryExport, ""); // fail now, not after the run
-  await assertReachable(plan.target);
+export async function runLoad(load: Load): Promise<RunRecord> {
+  const { plan, source, options, settings, pipeline } = load;
+  const { RUSHHOUR_HOME: home, SIMULATOR_SUMMARY_MODE: summaryMode } = settings;
+  if (pipeline !== undefined) userUrlOf("reader", pipeline); // fail now, not after the run
+  if (options.summaryExport !== undefined) exportSummary(options.summaryExport, "");
+  const simulations = pipeline && openSimulations(pipeline, createLogger("simulate"));
+  await using opened = new AsyncDisposableStack();
+  if (simulations) opened.defer(() => simulations.close());
+  await assertFeasible(plan, { simulations, adminToken: settings.API_ADMIN_TOKEN });
+  const outputs = (options.out ?? []).map(openOutput);
+  const commandFor = (elapsedMs?: number) =>
+    [...load.command, ...(source === undefined ? [] : repeatArguments(source, plan, elapsedMs))]
+      .map(shellWord)
+      .join(" ");
+
   const requests = options.logRequests ? requestLogger(unblockingStderr()) : undefined;
-  const run = startRun(plan, { home, ...(requests && { onEnded: (ended) => requests.log(ended) }) });
-  const hideStatus = requests === undefined ? showStatus(run, process.stderr) : undefined;
+  const conducted = await conduct(plan, {
+    ...{ home, source, outputs, simulations, workers: settings.SIMULATOR_WORKERS },
+    ...{ command: commandFor(), adminToken: settings.API_ADMIN_TOKEN, logRequests: requests?.log },
+    onRun: (run, incidents) => attend(run, incidents, load),
+  });
+  requests?.close();
+
+  if (pipeline === undefined) {
+    const record = await judge(conducted, {
+      command: commandFor(conducted.result.elapsed_ms),
+      pipeline: null,
+      query: undefined,
+    });
+    report(record, { home, summaryMode, summaryExport: options.summaryExport, ledgerLines: [] });
+    return record;
+  }
+  const verified = await verify(conducted.result.run_id, pipeline);
+  const store = await openPipeline(pipeline, createLogger("simulate"));
+  opened.defer(() => store.close());
+  const record = await judge(conducted, {
+    command: commandFor(conducted.result.elapsed_ms),
+    pipeline: verified,
+    query: (sql, values) => store.query(sql, values),
+  });
+  await simulations?.publishRun(record);
+  report(record, { home, summaryMode, summaryExport: options.summaryExport, ledgerLines: verified.lines });
+  return record;
+}
+
+/** Shows a run, takes keys, signals and, if wanted, HTTP requests for it, until the function returned is called. */
+async function attend(
+  run: Run,
+  incidents: Incidents,
+  { plan, options, settings }: Load,
+): Promise<() => Promise<void>> {
+  const control = controlOf(plan, run, incidents);
+  const port = settings.SIMULATOR_CONTROL_PORT;
+  const server =
+    port === undefined
+      ? undefined
+      : await createControlServer({ port, token: settings.SIMULATOR_CONTROL_TOKEN, run: control });
+  const say = (line: string) => process.stderr.write(`${process.stderr.isTTY ? CLEAR_LINE : ""}${line}\n`);
+  if (server) say(`control at ${server.url}/v1/run`);
+  if (process.stdin.isTTY && !options.quiet) say(`keys: ${KEY_HELP}`);
+  const hideStatus = options.logRequests || options.quiet ? undefined : showStatus(run, process.stderr);
+  const forgetKeys = readKeys(process.stdin, keysOf(control, say));
   const forget = onShutdownSignal((_signal, forceful) => {
     if (forceful) process.exit(EXIT.stoppedBySignal);
     run.stop();
   });
-  try {
-    return await run.done;
-  } finally {
+  return async () => {
     forget();
+    forgetKeys();
     hideStatus?.();
-    requests?.close();
-  }
+    await server?.close(CONTROL_CLOSE_MS);
+  };
 }
 
+const CONTROL_CLOSE_MS = 1_000;
+
 /** process.stderr blocks the process while nobody reads a full pipe; this waits aside, and ends when the reader leaves. */
-function unblockingStderr(): Writable {
+export function unblockingStderr(): Writable {
   return createWriteStream("stderr", { fd: 2, autoClose: false }).on("error", () => undefined);
 }
 
-/**
- * Prints the report, writes the summary and sets the exit code.
- * @param command the command and the options of its own, from which the line to repeat the run is made
- */
-export function concludeRun(
-  result: RunResult,
-  pipeline: PipelineReport | null,
-  options: LoadOptions,
-  command: readonly string[],
-): void {
-  console.log(reportText(result, pipeline, repeatCommand(command, options, result.seed)));
-  if (options.summaryExport !== undefined) {
-    exportSummary(options.summaryExport, `${JSON.stringify(summaryOf(result, pipeline), null, 2)}\n`);
-  }
-  process.exitCode = outcomeOf(result, pipeline).exit_code;
-}
-
-/** What to type for the same load again. */
-export function repeatCommand(command: readonly string[], options: LoadOptions, seed: number): string {
-  const { rate, duration, arrival } = options;
-  const repeated = Object.entries({ rate, duration, arrival, seed: String(seed) });
-  const again = repeated.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]));
-  return [...command, ...again].map(shellWord).join(" ");
-}
-
-export function exportSummary(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new RushhourError(
-      "CONFIG_INVALID",
-      `--summary-export=${path} cannot be written: ${messageOf(error)}; name a file in a folder that exists`,
-      { cause: error },
-    );
-  }
-}
-
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
 }

@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import type { SupervisedProcess } from "../engines/supervisor.ts";
-import type { Progress } from "../simulator/figures/meter.ts";
-import { milliseconds } from "../simulator/report/report.ts";
+import type { Progress } from "../simulator/figures/recorder.ts";
+import { milliseconds } from "../simulator/report/format.ts";
 import type { PipelineState } from "./pipeline.ts";
 
 export interface UpState {

@@ -1,4 +1,3 @@
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { Command } from "commander";
@@ -12,9 +11,16 @@ import { attachEngines, startEngines } from "../engines/engines.ts";
 import { endOrphans } from "../engines/pids.ts";
 import { freePorts, isPortFree } from "../engines/ports.ts";
 import { supervise, type ProcessSpec, type SupervisedProcess } from "../engines/supervisor.ts";
-import { outcomeOf, reportText, summaryOf } from "../simulator/report/report.ts";
-import { startRun, type Plan, type Run, type RunResult } from "../simulator/engine/run.ts";
-import { shopJourneys } from "../simulator/journeys/shop.ts";
+import { controlOf } from "../simulator/control/live-run.ts";
+import { createControlServer } from "../simulator/control/server.ts";
+import type { Run } from "../simulator/engine/run.ts";
+import { plannedDuration } from "../simulator/plan/curve.ts";
+import type { PlanSource } from "../simulator/plan/load-plan.ts";
+import type { LoadPlan } from "../simulator/plan/plan.ts";
+import { openOutput } from "../simulator/report/outputs.ts";
+import { requestLogger } from "../simulator/report/status-line.ts";
+import { assertFeasible, conduct, exportSummary, judge, report, type ConductedRun } from "./conduct.ts";
+import { KEY_HELP, keysOf, readKeys } from "./controls.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { openPipeline, type Pipeline } from "./pipeline.ts";
@@ -22,27 +28,41 @@ import { withKafka } from "./reach.ts";
 import { openScreen, type Screen } from "./screen.ts";
 import { userUrlOf } from "./servers.ts";
 import {
-  arrivalsOf,
-  exportSummary,
   loadFlags,
   loadSettings,
-  repeatCommand,
+  planSourceOf,
+  repeatArguments,
+  shellWord,
   withLoadOptions,
   type LoadOptions,
+} from "./load-options.ts";
+import {
+  planFor,
+  runFlags,
+  runSettings,
+  unblockingStderr,
+  withRunOptions,
+  type RunOptions,
 } from "./simulate.ts";
+import { openSimulations, type Simulations } from "./simulations.ts";
 import { upStatus } from "./up-status.ts";
 import { verify } from "./verify.ts";
 
-const upSettings = z.object({ ...apiSettings.shape, ...consumerSettings.shape, ...loadSettings.shape });
+const upSettings = z.object({
+  ...apiSettings.shape,
+  ...consumerSettings.shape,
+  ...loadSettings.shape,
+  ...runSettings.shape,
+});
 type Settings = z.output<typeof upSettings>;
 
-interface UpOptions extends LoadOptions {
-  port?: string;
-  consumerPort?: string;
+interface UpOptions extends LoadOptions, RunOptions {
+  readonly port?: string;
+  readonly consumerPort?: string;
 }
 
 export function upCommand(): Command {
-  return withLoadOptions(new Command("up"))
+  return withRunOptions(withLoadOptions(new Command("up")))
     .description("Start everything: engines, API, consumer, the default workload; end with the ledger")
     .option("--port <port>", "port of the API (API_PORT, default 8000)")
     .option(
@@ -58,20 +78,36 @@ loopback port, with its data under .rushhour/. Ctrl-C drains everything and prin
 Examples:
   rushhour up
   rushhour up -d 20s --rate 200/s --summary-export out.json
+  rushhour up examples/scenarios/incidents.yaml
   KAFKA_BROKERS=127.0.0.1:9092 MYSQL_URL=mysql://root@127.0.0.1:3306 rushhour up`,
     )
     .action(up);
 }
 
-async function up(options: UpOptions): Promise<void> {
+async function up(file: string | undefined, options: UpOptions): Promise<void> {
   const asked = readSettings(upSettings, process.env, {
     ...loadFlags(options),
+    ...runFlags(options),
     API_PORT: { flag: "--port", value: options.port },
     CONSUMER_PORT: { flag: "--consumer-port", value: options.consumerPort },
   });
+  if (asked.SIMULATOR_TARGET !== undefined) {
+    const message = `--target=${asked.SIMULATOR_TARGET} is for simulate: up sends its load to the API it starts`;
+    throw new RushhourError("CONFIG_INVALID", message);
+  }
+  const source = planSourceOf(file, options, asked);
+  const planned = await planFor(source, options);
   if (options.summaryExport !== undefined) exportSummary(options.summaryExport, "");
   await endOrphans(asked.RUSHHOUR_HOME); // they may hold the ports
   const settings = await withFreePorts(asked);
+  const target = `http://127.0.0.1:${settings.API_PORT}`;
+  const load: Load = {
+    plan: { ...planned, target },
+    source: { ...source, target },
+    options,
+    commandFor: (elapsedMs) =>
+      ["npm", "start", "--", ...repeatArguments(source, planned, elapsedMs)].map(shellWord).join(" "),
+  };
 
   const screen = openScreen(process.stderr);
   const stop = stopRequests(screen);
@@ -84,27 +120,59 @@ async function up(options: UpOptions): Promise<void> {
   stop.signal.throwIfAborted();
   const pipeline = await openPipeline(servers, createLogger("up"));
   started.defer(() => pipeline.close());
+  const simulations = openSimulations(servers, createLogger("up"));
+  started.defer(() => simulations.close());
 
-  const result = await load(servers, [...servers.processes, ...roles.all], pipeline, stop, screen);
+  const processes = [...servers.processes, ...roles.all];
+  const conducted = await conductOn(load, servers, processes, pipeline, simulations, stop, screen);
   screen.say(pc.dim("draining: the API answers what is in flight and flushes its records"));
   await roles.api.stop();
   screen.say(pc.dim("verifying: each answered request against SQL"));
+  const { result } = conducted;
   const waitMs = stop.failure && 5_000; // what has died stores nothing more
-  const report = await verify(result.run_id, servers, waitMs).catch((error: unknown) => {
+  const verified = await verify(result.run_id, servers, waitMs).catch((error: unknown) => {
     stop.fail(error instanceof Error ? error : new Error(messageOf(error)));
     return null; // what can be reported still is
   });
+  const isEndless = plannedDuration(planned) === undefined; // a Ctrl-C is its proper end
+  const record = await judge(
+    { ...conducted, result: { ...result, stopped: result.stopped && !isEndless } },
+    {
+      command: load.commandFor(result.elapsed_ms),
+      pipeline: verified,
+      query: (sql, values) => pipeline.query(sql, values),
+    },
+  );
+  if (!stop.failure && (await simulations.publishRun(record))) await untilStored(record.run_id, pipeline);
   screen.clear();
-
-  const concluded = { ...result, stopped: result.stopped && settings.SIMULATOR_DURATION !== undefined };
-  const summary = summaryOf(concluded, report);
-  const text = `${JSON.stringify(summary, null, 2)}\n`;
-  keepRecord(settings.RUSHHOUR_HOME, result.run_id, text);
-  if (options.summaryExport !== undefined) exportSummary(options.summaryExport, text);
-  console.log(reportText(concluded, report, repeatCommand(["npm", "start", "--"], options, result.seed)));
-  console.log(NEXT);
+  report(record, {
+    home: settings.RUSHHOUR_HOME,
+    summaryMode: settings.SIMULATOR_SUMMARY_MODE,
+    summaryExport: options.summaryExport,
+    ledgerLines: verified?.lines ?? [],
+  });
+  if (settings.SIMULATOR_SUMMARY_MODE !== "disabled") console.log(NEXT);
   if (stop.failure) throw stop.failure;
-  process.exitCode = outcomeOf(concluded, report).exit_code;
+}
+
+/** What shall be sent, and the words that ask for it again. */
+interface Load {
+  readonly plan: LoadPlan;
+  readonly source: PlanSource;
+  readonly options: UpOptions;
+  readonly commandFor: (elapsedMs?: number) => string;
+}
+
+const STORED_DEADLINE_MS = 10_000;
+
+/** The consumer ends only after the run's record is stored. */
+async function untilStored(runId: string, pipeline: Pipeline): Promise<void> {
+  const deadlineMs = performance.now() + STORED_DEADLINE_MS;
+  const sql = "SELECT 1 FROM runs WHERE run_id = ? AND state = 'finished'";
+  while (performance.now() < deadlineMs) {
+    if ((await pipeline.query(sql, [runId])).length > 0) return;
+    await wait(50);
+  }
 }
 
 const NEXT = `next:  eval "$(npx rushhour engines start)"
@@ -234,34 +302,59 @@ async function untilReady(url: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Sends the default workload until its end, a signal or a failure, with the status on the screen. */
-async function load(
+/** Sends the load until its end, a signal or a failure, with the status on the screen. */
+async function conductOn(
+  { plan, source, options, commandFor }: Load,
   settings: Settings,
   processes: readonly SupervisedProcess[],
   pipeline: Pipeline,
+  simulations: Simulations,
   stop: StopRequests,
   screen: Screen,
-): Promise<RunResult> {
-  const api = `http://127.0.0.1:${settings.API_PORT}`;
-  const plan: Plan = { ...arrivalsOf(settings), scenario: "shop", target: api, journeys: shopJourneys };
+): Promise<ConductedRun> {
   const links = [
-    `  API ${api}/docs`,
+    `  API ${plan.target}/docs`,
     `  consumer http://127.0.0.1:${settings.CONSUMER_PORT}/metrics   logs ${join(settings.RUSHHOUR_HOME, "logs")}`,
     pc.dim(`  in another terminal: npx rushhour sql "SELECT * FROM api_logs LIMIT 5"`),
+    pc.dim(`  keys: ${KEY_HELP}`),
     pc.dim("  Ctrl-C drains everything and prints the ledger"),
   ];
+  const { API_ADMIN_TOKEN: adminToken, SIMULATOR_WORKERS: workers, RUSHHOUR_HOME: home } = settings;
+  await assertFeasible(plan, { simulations, adminToken });
   const before = await pipeline.state();
-  screen.say(`serving at ${pc.bold(api)}, seed ${plan.seed}`);
-  const run = startRun(plan, { home: settings.RUSHHOUR_HOME });
-  stop.signal.addEventListener("abort", () => run.stop());
-  if (stop.signal.aborted) run.stop();
-  const hide = keepShowing(run, pipeline, before.stored, processes, links, screen);
-  try {
-    return await run.done;
-  } finally {
-    hide();
-  }
+  screen.say(`serving at ${pc.bold(plan.target)}, seed ${plan.seed}`);
+  const requests = options.logRequests ? requestLogger(unblockingStderr()) : undefined;
+  const shown = options.quiet || requests !== undefined ? undefined : screen;
+  return conduct(plan, {
+    ...{ home, source, workers, adminToken, simulations },
+    command: commandFor(),
+    outputs: (options.out ?? []).map(openOutput),
+    logRequests: requests?.log,
+    async onRun(run, incidents) {
+      stop.signal.addEventListener("abort", () => run.stop());
+      if (stop.signal.aborted) run.stop();
+      const control = controlOf(plan, run, incidents);
+      const port = settings.SIMULATOR_CONTROL_PORT;
+      const token = settings.SIMULATOR_CONTROL_TOKEN;
+      const server =
+        port === undefined ? undefined : await createControlServer({ port, token, run: control });
+      if (server) screen.say(`control at ${server.url}/v1/run`);
+      const forgetKeys = readKeys(
+        process.stdin,
+        keysOf(control, (line) => screen.say(line)),
+      );
+      const hide = shown && keepShowing(run, pipeline, before.stored, processes, links, shown);
+      return async () => {
+        forgetKeys();
+        hide?.();
+        requests?.close();
+        await server?.close(CONTROL_CLOSE_MS);
+      };
+    },
+  });
 }
+
+const CONTROL_CLOSE_MS = 1_000;
 
 /** Draws the status twice a second until the returned function is called; asks the pipeline once a second. */
 function keepShowing(
@@ -292,13 +385,6 @@ function keepShowing(
     for (const timer of timers) clearInterval(timer);
     screen.clear();
   };
-}
-
-/** The summary stays beside the tally. */
-function keepRecord(home: string, runId: string, text: string): void {
-  const folder = join(home, "runs");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, `${runId}.json`), text);
 }
 
 /** The settings with ports that are free now; 0 takes any. @throws RushhourError PORT_IN_USE naming every port that is taken */

@@ -49,7 +49,7 @@ Examples:
 
 /** Compares a run's tally with SQL. @throws RushhourError RUN_UNKNOWN, SERVER_UNREACHABLE */
 export async function verify(runId: string, settings: ServerSettings, waitMs?: number): Promise<VerifiedRun> {
-  const tally = await readTally(pathOf(runId, settings.RUSHHOUR_HOME));
+  const tally = await readTally(tallyPathOf(runId, settings.RUSHHOUR_HOME));
   const pipeline = await openPipeline(settings, createLogger("verify"));
   try {
     return await verifyRun(tally, pipeline, { waitMs });
@@ -58,7 +58,8 @@ export async function verify(runId: string, settings: ServerSettings, waitMs?: n
   }
 }
 
-function pathOf(runId: string, home: string): string {
+/** The tally of a run that was made here. @throws RushhourError RUN_UNKNOWN */
+export function tallyPathOf(runId: string, home: string): string {
   const path = tallyPath(home, runId);
   if (/^[\w-]{1,64}$/.test(runId) && existsSync(path)) return path;
   throw new RushhourError(

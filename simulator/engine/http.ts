@@ -7,13 +7,16 @@ import type { Answer, Step } from "../journeys/journey.ts";
 /** How one request ended; times in ms of the monotonic clock (`performance.now()`). */
 export interface Exchange {
   readonly sent_at_ms: number | undefined; // written to a connection; undefined when none could be had
+  readonly first_byte_at_ms: number | undefined;
   readonly ended_at_ms: number;
   /** Undefined when the response did not arrive whole. */
-  readonly answer: (Answer & { readonly request_id: string | undefined }) | undefined;
+  readonly answer: Answer | undefined;
+  readonly request_id: string | undefined; // of the answer
   /** Why there is no answer: an error code such as ECONNRESET. */
   readonly reason: string | undefined;
   /** The request was given up, so it took at least as long as it was waited for. */
   readonly timed_out: boolean;
+  readonly received_bytes: number; // of the body
 }
 
 export interface HttpClient {
@@ -59,14 +62,18 @@ export function createHttpClient(target: string, options: HttpOptions): HttpClie
   };
 }
 
-/** Follows one request from the connection to the last byte. */
-class ResponseHandler implements Dispatcher.DispatchHandler {
+/** Follows one request from the connection to the last byte; then it is the exchange, and its answer. */
+class ResponseHandler implements Dispatcher.DispatchHandler, Exchange, Answer {
   readonly #done: (exchange: Exchange) => void;
   readonly #captured: Buffer[] | undefined;
-  #capturedBytes = 0;
-  #sentAtMs: number | undefined;
-  #status = 0;
-  #requestId: string | undefined;
+  #headers: Readonly<Record<string, string | string[] | undefined>> = {};
+  sent_at_ms: number | undefined;
+  first_byte_at_ms: number | undefined;
+  ended_at_ms = 0;
+  answer: Answer | undefined;
+  reason: string | undefined;
+  status = 0;
+  received_bytes = 0;
 
   constructor(capture: boolean, done: (exchange: Exchange) => void) {
     this.#captured = capture ? [] : undefined;
@@ -74,7 +81,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
   }
 
   onRequestStart(): void {
-    this.#sentAtMs = performance.now();
+    this.sent_at_ms = performance.now();
   }
 
   onResponseStart(
@@ -82,43 +89,55 @@ class ResponseHandler implements Dispatcher.DispatchHandler {
     status: number,
     headers: Readonly<Record<string, string | string[] | undefined>>,
   ): void {
-    const id = headers["x-request-id"];
-    this.#status = status;
-    this.#requestId = Array.isArray(id) ? id[0] : id;
+    this.first_byte_at_ms = performance.now();
+    this.status = status;
+    this.#headers = headers;
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#capturedBytes += chunk.length;
-    if (this.#capturedBytes <= MAX_CAPTURED_BYTES) this.#captured?.push(chunk);
+    this.received_bytes += chunk.length;
+    if (this.received_bytes <= MAX_CAPTURED_BYTES) this.#captured?.push(chunk);
   }
 
   onResponseEnd(): void {
-    const body = this.#captured;
-    const answer = { status: this.#status, request_id: this.#requestId, json: () => parseJson(body) };
-    this.#end(answer, undefined);
+    this.answer = this;
+    this.#end();
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#end(undefined, (error as NodeJS.ErrnoException).code ?? error.name);
+    this.reason = (error as NodeJS.ErrnoException).code ?? error.name;
+    this.#end();
   }
 
-  #end(answer: Exchange["answer"], reason: string | undefined): void {
-    const timedOut = reason !== undefined && (reason === GIVEN_UP || TIMEOUTS.includes(reason));
-    this.#done({
-      sent_at_ms: this.#sentAtMs,
-      ended_at_ms: performance.now(),
-      answer,
-      reason,
-      timed_out: timedOut,
-    });
+  get request_id(): string | undefined {
+    const id = this.#headers["x-request-id"];
+    return Array.isArray(id) ? id[0] : id;
   }
-}
 
-function parseJson(body: readonly Buffer[] | undefined): unknown {
-  try {
-    return JSON.parse(Buffer.concat(body ?? []).toString());
-  } catch {
-    return undefined;
+  get timed_out(): boolean {
+    return this.reason !== undefined && (this.reason === GIVEN_UP || TIMEOUTS.includes(this.reason));
+  }
+
+  header(name: string): string | undefined {
+    const value = this.#headers[name];
+    return Array.isArray(value) ? value.join(", ") : value;
+  }
+
+  text(): string {
+    return this.received_bytes <= MAX_CAPTURED_BYTES ? Buffer.concat(this.#captured ?? []).toString() : "";
+  }
+
+  json(): unknown {
+    try {
+      return JSON.parse(this.text());
+    } catch {
+      return undefined;
+    }
+  }
+
+  #end(): void {
+    this.ended_at_ms = performance.now();
+    this.#done(this);
   }
 }
 

@@ -1,6 +1,9 @@
-/** A schedule being followed; its clock is 0 at `started_at_ms` of `performance.now()`. */
+import type { Schedule } from "../plan/arrivals.ts";
+
+/** A schedule being followed. */
 export interface Pacer {
-  readonly started_at_ms: number;
+  /** Looks again when the next is due; to be called when the schedule was changed. */
+  wake(): void;
   /** Fires nothing any more. May be called twice. */
   stop(): void;
   /** Resolves when the schedule has ended or was stopped. */
@@ -12,40 +15,51 @@ const MAX_PER_TURN = 64;
 const MAX_SLEEP_MS = 1_000;
 
 /**
- * Calls `fire` once for each due time (ms after the start, rising), as soon as it has come: never early, late by the
- * granularity of Node's timers (about 1 ms) or by as long as the process was busy. Late ones are fired, not skipped.
+ * Calls `fire` once for each time of the schedule, as soon as it has come: never early, late by the granularity of
+ * Node's timers (about 1 ms) or by as long as the process was busy. Late ones are fired, not skipped.
+ * @param startMs when the schedule's clock is 0, in `performance.now()` ms; may lie ahead
  */
-export function pace(dueTimes: Iterator<number, unknown, undefined>, fire: (dueMs: number) => void): Pacer {
-  const started_at_ms = performance.now();
+export function pace(schedule: Schedule, startMs: number, fire: (dueMs: number) => void): Pacer {
   const { promise: done, resolve } = Promise.withResolvers<undefined>();
   let sleeping: NodeJS.Timeout | undefined;
-  let next = dueTimes.next();
+  let turning: NodeJS.Immediate | undefined;
   let stopped = false;
 
   const end = () => {
     stopped = true;
     clearTimeout(sleeping);
+    clearImmediate(turning);
     resolve(undefined);
   };
   const turn = () => {
+    turning = undefined;
     for (let fired = 0; fired < MAX_PER_TURN; fired++) {
       if (stopped) return;
-      if (next.done === true) {
+      const dueMs = schedule.peek();
+      if (dueMs === undefined) {
         end();
         return;
       }
-      if (next.value > performance.now() - started_at_ms) break;
-      fire(next.value);
-      next = dueTimes.next();
+      if (dueMs > performance.now() - startMs) break;
+      schedule.take(); // before it is fired: what it does may change the schedule
+      fire(dueMs);
     }
     sleepUntilDue();
   };
   const sleepUntilDue = () => {
     if (stopped) return;
-    const waitMs = next.done === true ? 0 : next.value - (performance.now() - started_at_ms);
-    if (waitMs <= 0) setImmediate(turn);
+    const waitMs = (schedule.peek() ?? 0) - (performance.now() - startMs);
+    if (waitMs <= 0) turning = setImmediate(turn);
     else sleeping = setTimeout(turn, Math.min(waitMs, MAX_SLEEP_MS));
   };
-  setImmediate(turn);
-  return { started_at_ms, stop: end, done };
+  turning = setImmediate(turn);
+  return {
+    wake() {
+      if (stopped || turning !== undefined) return;
+      clearTimeout(sleeping);
+      turning = setImmediate(turn);
+    },
+    stop: end,
+    done,
+  };
 }

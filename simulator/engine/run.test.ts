@@ -11,7 +11,9 @@ import { get } from "../journeys/journey.ts";
 import type { Journey } from "../journeys/journey.ts";
 import { quickJourney } from "../journeys/quick.ts";
 import { startRun } from "./run.ts";
-import type { Plan, RunOptions } from "./run.ts";
+import type { RunOptions } from "./run.ts";
+import type { Arriving, LoadPlan } from "../plan/plan.ts";
+import { aPlan } from "../plan/testing.ts";
 import { readTally, tallyPath } from "../ledger/tally.ts";
 
 let answers = 0;
@@ -49,21 +51,33 @@ function temporaryHome(): string {
   return home;
 }
 
-const planFor = (target: string, plan: Partial<Plan> = {}): Plan => ({
-  scenario: "test",
-  target,
-  journeys: [quickJourney(get("/"))],
-  rate_per_second: 200,
-  arrival: "even",
-  duration_ms: 500,
-  seed: 1,
-  ...plan,
-});
+interface Wanted {
+  readonly journeys?: readonly Journey[];
+  readonly rate_per_second?: number;
+  readonly duration_ms?: number | undefined;
+  readonly arriving?: Arriving;
+  readonly max_vus?: number;
+  readonly seed?: number;
+}
 
-async function runToEnd(plan: Plan, options: Partial<RunOptions> = {}) {
+/** Even arrivals, 200 a second for half a second unless said otherwise. */
+function planFor(target: string, wanted: Wanted = {}): LoadPlan {
+  const { journeys = [quickJourney(get("/"))], seed = 1, ...executor } = wanted;
+  return aPlan({
+    ...{ target, seed, journeys },
+    executor: {
+      ...{ kind: "constant-arrival-rate", arrival: "even", arriving: "requests", max_vus: 10_000 },
+      ...{ rate_per_second: 200, duration_ms: 500 },
+      ...executor,
+    },
+  });
+}
+
+async function runToEnd(plan: LoadPlan, options: Partial<RunOptions> = {}) {
   const home = temporaryHome();
-  const result = await startRun(plan, { home, ...options }).done;
-  return { result, tally: await readTally(tallyPath(home, result.run_id)) };
+  const run = await startRun(plan, { home, ...options });
+  const result = await run.done;
+  return { result, figures: result.figures, tally: await readTally(tallyPath(home, result.run_id)) };
 }
 
 async function idsOf(tally: Awaited<ReturnType<typeof readTally>>): Promise<string[]> {
@@ -80,13 +94,13 @@ test("every due time sends one request, and the tally holds the id of every answ
     sent.push(answer(response, request.url === "/base/missing" ? 404 : 200));
   });
   const journeys = [quickJourney(get("/")), quickJourney(get("/missing"))];
-  const { result, tally } = await runToEnd(planFor(`${target}/base/`, { journeys }));
+  const { result, figures, tally } = await runToEnd(planFor(`${target}/base/`, { journeys }));
   const counts = { offered: 100, sent: 100, unsent: 0, answered: 100, answered_without_id: 0, unanswered: 0 };
-  expect(result.counts).toEqual(counts);
+  expect(figures.counts).toEqual(counts);
   expect(tally.counts).toEqual(counts);
   expect((await idsOf(tally)).toSorted()).toEqual(sent.toSorted());
-  expect(result.statuses["404"]).toBe(result.failed);
-  expect(result.failed).toBeGreaterThan(0);
+  expect(figures.statuses["404"]).toBe(figures.failed);
+  expect(figures.failed).toBeGreaterThan(0);
   expect(new Set(headers.map((header) => header["x-run-id"]))).toEqual(new Set([result.run_id]));
   expect(new Set(headers.map((header) => header["traceparent"])).size).toBe(100);
   expect(headers[0]).toMatchObject({
@@ -104,11 +118,11 @@ test("a stall shows in the response time of every request that was due in it, th
   });
   const plan = planFor(target, { rate_per_second: 100, duration_ms: 1_500 });
   const { result } = await runToEnd(plan, { connections: 1 });
-  expect(result.counts.answered).toBe(150);
-  expect(result.response_time.p99).toBeGreaterThan(900);
-  expect(result.response_time.p50).toBeGreaterThan(100); // most requests were due in or behind the stall
-  expect(result.service_time.max).toBeGreaterThan(900); // the one that was on its way
-  expect(result.service_time.p90).toBeLessThan(result.response_time.p90); // the others left after it
+  expect(result.figures.counts.answered).toBe(150);
+  expect(result.figures.response.percentile(99)).toBeGreaterThan(900);
+  expect(result.figures.response.percentile(50)).toBeGreaterThan(100); // most requests were due in or behind the stall
+  expect(result.figures.service.summary().max).toBeGreaterThan(900); // the one that was on its way
+  expect(result.figures.service.percentile(90)).toBeLessThan(result.figures.response.percentile(90)); // the others left after it
 });
 
 test("a server slower than the rate does not slow the arrivals", async () => {
@@ -118,7 +132,7 @@ test("a server slower than the rate does not slow the arrivals", async () => {
     if (waiting.length === 100) for (const each of waiting) answer(each); // none before all are here
   });
   const { result } = await runToEnd(planFor(target));
-  expect(result.counts).toMatchObject({ sent: 100, answered: 100 });
+  expect(result.figures.counts).toMatchObject({ sent: 100, answered: 100 });
 });
 
 test("connections that are reset, and answers cut short or garbled, are unanswered with their reason", async () => {
@@ -138,28 +152,30 @@ test("connections that are reset, and answers cut short or garbled, are unanswer
     }
   });
   const garbled = await runToEnd(planFor(await listening(garbage), { rate_per_second: 40 }));
-  expect(garbled.result.counts).toMatchObject({ sent: 20, answered: 0, unanswered: 20 });
+  expect(garbled.result.figures.counts).toMatchObject({ sent: 20, answered: 0, unanswered: 20 });
   expect(Object.values(garbled.tally.reasons).reduce((sum, count) => sum + count, 0)).toBe(20);
   const reset = await runToEnd(planFor(resetting), { timeout_ms: 1_000 });
-  const { sent, answered, unanswered } = reset.result.counts;
+  const { sent, answered, unanswered } = reset.result.figures.counts;
   expect(answered + unanswered).toBe(sent);
-  expect(reset.result.statuses).toEqual({ 200: answered });
-  expect(reset.result.reasons["ECONNRESET"] ?? reset.result.reasons["UND_ERR_SOCKET"]).toBeGreaterThan(0);
+  expect(reset.result.figures.statuses).toEqual({ 200: answered });
+  expect(
+    reset.result.figures.reasons["ECONNRESET"] ?? reset.result.figures.reasons["UND_ERR_SOCKET"],
+  ).toBeGreaterThan(0);
   expect(await idsOf(reset.tally)).not.toContain("cut");
 });
 
 test("answers without an id are counted as such", async () => {
   const target = await serve((_, response) => response.end("ok"));
   const { result, tally } = await runToEnd(planFor(target, { rate_per_second: 20 }));
-  expect(result.counts).toMatchObject({ answered: 10, answered_without_id: 10 });
-  expect(tally.counts).toEqual(result.counts);
+  expect(result.figures.counts).toMatchObject({ answered: 10, answered_without_id: 10 });
+  expect(tally.counts).toEqual(result.figures.counts);
 });
 
 test("with nothing listening each request is unanswered, and the check before a run says so", async () => {
   const target = await nothingListens();
   const { result } = await runToEnd(planFor(target, { rate_per_second: 20 }));
-  expect(result.counts).toMatchObject({ offered: 10, sent: 10, unanswered: 10 });
-  expect(result.reasons).toEqual({ ECONNREFUSED: 10 });
+  expect(result.figures.counts).toMatchObject({ offered: 10, sent: 10, unanswered: 10 });
+  expect(result.figures.reasons).toEqual({ ECONNREFUSED: 10 });
   await expect(assertReachable(target)).rejects.toMatchObject({ code: "SERVER_UNREACHABLE", exitCode: 1 });
   await expect(assertReachable(await serve(() => undefined))).resolves.toBeUndefined();
 });
@@ -168,7 +184,7 @@ test("stop sends nothing new and waits for what is in flight", async () => {
   const held: ServerResponse[] = [];
   const target = await serve((_, response) => held.push(response));
   const home = temporaryHome();
-  const run = startRun(planFor(target, { duration_ms: undefined }), { home });
+  const run = await startRun(planFor(target, { duration_ms: undefined }), { home });
   await vi.waitUntil(() => held.length >= 10, { timeout: 5_000 });
   run.stop();
   run.stop();
@@ -177,33 +193,34 @@ test("stop sends nothing new and waits for what is in flight", async () => {
   await vi.waitUntil(() => held.length === sent, { timeout: 5_000 });
   for (const response of held) answer(response);
   const result = await run.done;
-  expect(result).toMatchObject({ stopped: true, counts: { offered: sent, answered: sent, unanswered: 0 } });
-  expect((await readTally(tallyPath(home, run.run_id))).counts).toEqual(result.counts);
+  expect(result.stopped).toBe(true);
+  expect(result.figures.counts).toMatchObject({ offered: sent, answered: sent, unanswered: 0 });
+  expect((await readTally(tallyPath(home, run.run_id))).counts).toEqual(result.figures.counts);
 });
 
 test("what is still in flight at the drain deadline ends unanswered", async () => {
   const target = await serve(() => undefined);
   const plan = planFor(target, { rate_per_second: 40 });
   const { result } = await runToEnd(plan, { drain_ms: 50, connections: 2 });
-  expect(result.counts).toMatchObject({ sent: 20, answered: 0, unanswered: 20 });
-  expect(result.reasons).toEqual({ drain_deadline: 20 });
+  expect(result.figures.counts).toMatchObject({ sent: 20, answered: 0, unanswered: 20 });
+  expect(result.figures.reasons).toEqual({ drain_deadline: 20 });
 });
 
 test("a server that never answers runs into the timeout, and that time counts as latency", async () => {
   const target = await serve(() => undefined);
   const { result } = await runToEnd(planFor(target, { rate_per_second: 10 }), { timeout_ms: 200 });
-  expect(result.reasons).toEqual({ UND_ERR_HEADERS_TIMEOUT: 5 });
-  expect(result.response_time.p50).toBeGreaterThan(150);
+  expect(result.figures.reasons).toEqual({ UND_ERR_HEADERS_TIMEOUT: 5 });
+  expect(result.figures.response.percentile(50)).toBeGreaterThan(150);
 });
 
 test("a request due while too many are in flight is not sent, and counted", async () => {
   const held: ServerResponse[] = [];
   const target = await serve((_, response) => held.push(response));
-  const run = startRun(planFor(target), { home: temporaryHome(), max_in_flight: 10 });
+  const run = await startRun(planFor(target, { max_vus: 10 }), { home: temporaryHome() });
   await vi.waitUntil(() => run.progress().offered === 100, { timeout: 5_000 });
   await vi.waitUntil(() => held.length === 10, { timeout: 5_000 });
   for (const response of held) answer(response);
-  expect((await run.done).counts).toMatchObject({ offered: 100, sent: 10, unsent: 90, answered: 10 });
+  expect((await run.done).figures.counts).toMatchObject({ offered: 100, sent: 10, unsent: 90, answered: 10 });
 });
 
 const twoSteps: Journey = {
@@ -220,11 +237,10 @@ test("the same seed asks for the same things in the same order, another seed for
   const askedWith = async (seed: number) => {
     const asked: string[] = [];
     const target = await serve((_, response) => void answer(response));
-    const plan = planFor(target, { journeys: [twoSteps, quickJourney(get("/"))], seed, duration_ms: 900 });
-    const run = startRun(
-      { ...plan, rate_per_second: 50 },
-      { home: temporaryHome(), connections: 1, onEnded: (ended) => asked.push(ended.path) },
-    );
+    const journeys = [twoSteps, quickJourney(get("/"))];
+    const plan = planFor(target, { journeys, seed, duration_ms: 900, rate_per_second: 50 });
+    const onEnded: RunOptions["onEnded"] = (ended) => asked.push(...ended.map(({ path }) => path));
+    const run = await startRun(plan, { home: temporaryHome(), connections: 1, onEnded });
     await run.done;
     return asked;
   };
@@ -246,7 +262,7 @@ test("a journey that throws ends the run and is named", async () => {
   };
   const { result } = await runToEnd(planFor(target, { journeys: [broken], duration_ms: 60_000 }));
   expect(result.scenario_error).toBe("no such field");
-  expect(result.counts.answered).toBe(result.counts.sent);
+  expect(result.figures.counts.answered).toBe(result.figures.counts.sent);
 });
 
 test.skipIf(process.platform !== "linux")("a full disk under the tally ends the run", async () => {
@@ -254,7 +270,7 @@ test.skipIf(process.platform !== "linux")("a full disk under the tally ends the 
   const home = temporaryHome();
   mkdirSync(join(home, "runs"));
   symlinkSync("/dev/full", tallyPath(home, "full"));
-  const run = startRun(planFor(target, { duration_ms: undefined }), { home, run_id: "full" });
+  const run = await startRun(planFor(target, { duration_ms: undefined }), { home, run_id: "full" });
   await expect(run.done).rejects.toMatchObject({ code: "DISK_FULL" });
   const { offered } = run.progress();
   await new Promise((resolve) => setTimeout(resolve, 50)); // time for ten more, were it still sending

@@ -1,52 +1,42 @@
 import { v7 as uuidv7 } from "uuid";
-import packageJson from "../../package.json" with { type: "json" };
-import { messageOf } from "../../contract/errors.ts";
-import { createHttpClient } from "./http.ts";
-import type { Exchange } from "./http.ts";
-import type { Journey, Step } from "../journeys/journey.ts";
-import type { LatencySummary } from "../figures/latency.ts";
-import { Meter } from "../figures/meter.ts";
-import type { Progress } from "../figures/meter.ts";
-import { pace } from "./pacer.ts";
-import { stream } from "../../contract/random.ts";
-import type { Rng } from "../../contract/random.ts";
-import { dueTimes } from "../plan/schedule.ts";
-import type { ArrivalPlan } from "../plan/schedule.ts";
-import { Sessions } from "./sessions.ts";
+import { Recorder } from "../figures/recorder.ts";
+import type { Progress } from "../figures/recorder.ts";
+import type { EndedRequest } from "../figures/samples.ts";
 import { createTally, NO_TALLY, tallyPath } from "../ledger/tally.ts";
-import type { TallyCounts } from "../ledger/tally.ts";
-
-/** What to send where. The rate is of requests, not of journeys. */
-export interface Plan extends ArrivalPlan {
-  readonly scenario: string; // its name in the report
-  readonly target: string; // http(s) URL; its path comes before every step's
-  readonly journeys: readonly Journey[];
-}
+import type { PlanSource } from "../plan/load-plan.ts";
+import type { LoadPlan } from "../plan/plan.ts";
+import type { RunEvent } from "../report/record.ts";
+import type { LoadChange } from "./driver.ts";
+import { startHere, startOnThreads } from "./threads.ts";
 
 export interface RunOptions {
   readonly home: string | undefined; // the tally goes to <home>/runs/<run_id>.tally; undefined: no tally
   readonly run_id?: string; // a fresh UUIDv7 unless given
-  readonly connections?: number;
-  readonly max_in_flight?: number; // a request due while so many are under way is not sent
-  readonly timeout_ms?: number; // see HttpOptions
+  readonly workers?: number; // threads that share the load; 1: none beside this one
+  readonly source?: PlanSource; // of the plan, for threads
+  readonly connections?: number; // see ShardOptions
+  readonly timeout_ms?: number; // to the headers of a response, and between two pieces of its body
   readonly drain_ms?: number; // how long the end waits for requests in flight
-  /** Told of each request that ended, in that order. */
-  readonly onEnded?: (ended: EndedRequest) => void;
-}
-
-export interface EndedRequest {
-  readonly at: Date; // when it ended
-  readonly method: string;
-  readonly path: string;
-  readonly status: number | undefined; // undefined: unanswered
-  readonly reason: string | undefined; // why unanswered
-  readonly response_ms: number; // from the due time
+  /** Told of the requests that ended, in that order. */
+  readonly onEnded?: ((ended: readonly EndedRequest[]) => void) | undefined;
 }
 
 export interface Run {
   readonly run_id: string;
+  readonly started_at: Date;
+  readonly recorder: Recorder;
+  /** What was changed while it went on. */
+  readonly events: readonly RunEvent[];
+  /** Since its start, ms. */
+  readonly elapsedMs: () => number;
   /** A cheap snapshot. */
   progress(): Progress;
+  /** Changes the load from now on. */
+  change(change: LoadChange): void;
+  /** Adds an event. */
+  note(text: string): void;
+  /** Tells `listener` of each event; the function returned ends that. */
+  onEvent(listener: (event: RunEvent) => void): () => void;
   /** Sends nothing new and lets what is in flight end, up to the drain deadline. May be called twice. */
   stop(): void;
   /** The result; rejects with a RushhourError when the tally cannot be written. */
@@ -55,150 +45,78 @@ export interface Run {
 
 export interface RunResult {
   readonly run_id: string;
-  readonly scenario: string;
-  readonly seed: number;
-  readonly target: string;
-  readonly started_at: string; // ISO 8601, ms, Z
-  readonly ended_at: string;
+  readonly plan: LoadPlan;
+  readonly started_at: Date;
+  readonly ended_at: Date;
   readonly elapsed_ms: number; // of the schedule; draining is not part of it
   readonly stopped: boolean; // by stop(), before the schedule's end
   readonly scenario_error: string | undefined; // what a journey threw; it ended the run
-  readonly counts: TallyCounts;
-  readonly failed: number;
-  readonly sessions: number;
-  readonly statuses: Readonly<Record<string, number>>; // answers by status code
-  readonly reasons: Readonly<Record<string, number>>; // unanswered by reason
-  readonly target_rate: number; // requests/s
-  readonly achieved_rate: number; // sent/s
-  readonly service_time: LatencySummary; // see Meter
-  readonly response_time: LatencySummary;
-  readonly schedule_delay: LatencySummary;
+  readonly figures: Recorder;
+  readonly events: readonly RunEvent[];
 }
 
-const USER_AGENT = `rushhour-simulator/${packageJson.version}`;
-
 /**
- * Starts sending at once. The arrival rate is open: every due time of the schedule sends one request, chosen by
- * {@link Sessions}, whether or not earlier ones were answered. Response times run from the due time, so a stalled
- * server, a wait for a connection and a late simulator all show in them.
+ * Starts sending at once, as the plan says. Response times run from the due time, so a stalled server, a wait for a
+ * connection and a late simulator all show in them.
  * @throws RushhourError when the tally's folder cannot be made
  */
-export function startRun(plan: Plan, options: RunOptions): Run {
-  const {
-    run_id = uuidv7(),
-    connections = 128,
-    max_in_flight = 10_000,
-    timeout_ms = 30_000,
-    drain_ms = 30_000,
-  } = options;
-  const started_at = new Date().toISOString();
-  const header = { run_id, seed: plan.seed, target: plan.target, started_at };
-  const tally = options.home === undefined ? NO_TALLY : createTally(tallyPath(options.home, run_id), header);
-  const client = createHttpClient(plan.target, { connections, timeout_ms });
-  const sessions = new Sessions(plan.journeys, plan.seed);
-  const traces = stream(plan.seed, "traces");
-  const drained = Promise.withResolvers<undefined>();
+export async function startRun(plan: LoadPlan, options: RunOptions): Promise<Run> {
+  const { run_id = uuidv7(), workers = 1, source, connections = 1_000 } = options;
+  const { timeout_ms = 30_000, drain_ms = 30_000, onEnded } = options;
+  const recorder = new Recorder(plan);
+  const events: RunEvent[] = [];
+  const tally =
+    options.home === undefined
+      ? NO_TALLY
+      : createTally(tallyPath(options.home, run_id), {
+          ...{ run_id, seed: plan.seed, target: plan.target, started_at: new Date().toISOString() },
+        });
+  const common = { run_id, connections, timeout_ms, drain_ms, details: onEnded !== undefined };
+  const onBatch: Parameters<typeof startHere>[2] = (shard, batch) => {
+    recorder.add(shard, batch, elapsedMs());
+    if (batch.tally !== "") tally.lines(batch.tally);
+    if (batch.details !== undefined && batch.details.length > 0) onEnded?.(batch.details);
+  };
+  const elapsedMs = () => performance.now() - shards.start_ms;
+  const shards =
+    workers > 1 && source !== undefined
+      ? await startOnThreads(plan, source, workers, common, onBatch)
+      : startHere(plan, common, onBatch);
+  const started_at = new Date(performance.timeOrigin + shards.start_ms);
   let stopped = false;
-  let ending = false;
-  let scenario_error: string | undefined;
+  let ended = false;
 
-  const fire = (dueMs: number) => {
-    const session = meter.inFlight < max_in_flight ? attempt(() => sessions.take(dueMs)) : undefined;
-    if (session === undefined) {
-      meter.unsent();
-      return;
-    }
-    const step = session.next;
-    const dueAtMs = pacer.started_at_ms + dueMs;
-    meter.sent(dueAtMs, performance.now());
-    client.send(step, headersOf(run_id, traces), (exchange) => {
-      meter.ended(dueAtMs, exchange);
-      if (exchange.answer === undefined) tally.unanswered(exchange.reason ?? "unknown");
-      else tally.answered(exchange.answer.request_id);
-      options.onEnded?.(endedRequest(step, dueAtMs, exchange));
-      const { answer } = exchange;
-      if (answer !== undefined && !ending) attempt(() => sessions.answered(session, answer));
-      if (ending && meter.inFlight === 0) drained.resolve(undefined);
-    });
+  const stop = () => {
+    if (!ended) stopped = true;
+    shards.stop();
   };
-  const pacer = pace(dueTimes(plan), fire);
-  const meter = new Meter(pacer.started_at_ms);
-
-  /** A journey that throws ends the run. */
-  const attempt = <T>(advance: () => T): T | undefined => {
-    try {
-      return advance();
-    } catch (error) {
-      scenario_error ??= messageOf(error);
-      pacer.stop();
-      return undefined;
-    }
-  };
+  const listeners = new Set<(event: RunEvent) => void>();
 
   const untilDone = async (): Promise<RunResult> => {
-    await Promise.race([pacer.done, tally.failed]);
-    const elapsed_ms = elapsedOf(plan, performance.now() - pacer.started_at_ms, stopped);
-    ending = true;
-    if (meter.inFlight > 0) await Promise.race([drained.promise, tally.failed, deadline(drain_ms)]);
-    await client.close(); // what is still in flight ends unanswered
-    const ended_at = new Date().toISOString();
-    await tally.close({ ...meter.counts(), ended_at });
+    const { scenario_error, scheduled_ms } = await Promise.race([shards.done, tally.failed]);
+    ended = true;
+    const ended_at = new Date();
+    await tally.close({ ...recorder.counts, ended_at: ended_at.toISOString() });
     return {
-      ...header,
-      scenario: plan.scenario,
-      ended_at,
-      elapsed_ms,
-      stopped,
-      scenario_error,
-      counts: meter.counts(),
-      failed: meter.failed,
-      sessions: sessions.started,
-      statuses: meter.statuses,
-      reasons: meter.reasons,
-      target_rate: plan.rate_per_second,
-      achieved_rate: meter.counts().sent / (elapsed_ms / 1_000),
-      service_time: meter.serviceTime.summary(),
-      response_time: meter.responseTime.summary(),
-      schedule_delay: meter.scheduleDelay.summary(),
+      ...{ run_id, plan, started_at, ended_at, stopped, scenario_error, events },
+      elapsed_ms: scheduled_ms,
+      figures: recorder,
     };
   };
 
   return {
-    run_id,
-    progress: () => meter.progress(performance.now()),
-    stop() {
-      stopped ||= !ending;
-      pacer.stop();
+    ...{ run_id, started_at, recorder, events, elapsedMs, stop },
+    progress: () => recorder.progress(elapsedMs()),
+    change: (change) => shards.change(change),
+    note(text) {
+      const event = { at_ms: Math.round(elapsedMs()), text };
+      events.push(event);
+      for (const listener of listeners) listener(event);
     },
-    done: untilDone().finally(() => {
-      pacer.stop();
-      return client.close();
-    }),
+    onEvent(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    done: untilDone().finally(stop),
   };
-}
-
-/** The schedule's own time: a schedule that came to its end lasted its whole duration, even when its last request was early. */
-function elapsedOf(plan: Plan, elapsedMs: number, stopped: boolean): number {
-  return stopped ? elapsedMs : Math.max(plan.duration_ms ?? 0, elapsedMs);
-}
-
-function headersOf(run_id: string, traces: Rng): Record<string, string> {
-  const hex = () => traces.uint32().toString(16).padStart(8, "0");
-  const traceparent = `00-${hex()}${hex()}${hex()}${hex()}-${hex()}${hex()}-01`;
-  return { "x-run-id": run_id, traceparent, "user-agent": USER_AGENT };
-}
-
-function endedRequest(step: Step, dueAtMs: number, exchange: Exchange): EndedRequest {
-  return {
-    at: new Date(),
-    method: step.method,
-    path: step.path,
-    status: exchange.answer?.status,
-    reason: exchange.reason,
-    response_ms: exchange.ended_at_ms - dueAtMs,
-  };
-}
-
-function deadline(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms).unref());
 }

@@ -1,16 +1,12 @@
-import type { Answer, Journey, SessionContext, Step, Steps } from "../journeys/journey.ts";
-import { stream, weighted } from "../../contract/random.ts";
-import type { Rng } from "../../contract/random.ts";
+import type { Answer } from "./journey.ts";
+import type { Iteration, IterationSource } from "./iteration.ts";
 
-/** One user on a journey, between two requests. */
+/** An iteration between two requests. */
 export interface Session {
-  readonly number: number; // 0, 1, 2 … in the order they started
-  readonly journey: string;
-  readonly steps: Steps;
-  readonly thinkMs: () => number;
+  readonly iteration: Iteration;
   dueMs: number; // when its last step was due
   readyMs: number; // when its next step may come
-  next: Step;
+  readonly startedMs: number; // when its first step was due
 }
 
 const MAX_EMPTY_JOURNEYS = 1_000;
@@ -23,53 +19,45 @@ const MAX_EMPTY_JOURNEYS = 1_000;
  * the sequence. Sessions that think number at most rate times think time.
  */
 export class Sessions {
-  readonly #journeys: readonly Journey[];
-  readonly #seed: number;
-  readonly #chooser: Rng;
-  readonly #choose: (rng: Rng) => number;
+  readonly #source: IterationSource;
+  readonly #first: number;
+  readonly #stride: number;
   readonly #thinking: Session[] = []; // binary heap, earliest ready first
   #started = 0;
 
-  constructor(journeys: readonly Journey[], seed: number) {
-    this.#journeys = journeys;
-    this.#seed = seed;
-    this.#chooser = stream(seed, "journeys");
-    this.#choose = weighted(journeys.map((journey) => journey.weight));
+  /** Its iterations are numbered `first`, `first + stride` … */
+  constructor(source: IterationSource, first = 0, stride = 1) {
+    this.#source = source;
+    this.#first = first;
+    this.#stride = stride;
   }
 
   get started(): number {
     return this.#started;
   }
 
-  /** The session whose `next` is the request due at `dueMs`; it is held until `answered` gives it back. */
+  /** The session whose iteration's `next` is the request due at `dueMs`; it is held until `answered` gives it back. */
   take(dueMs: number): Session {
     const waiting = this.#thinking[0];
-    const session = waiting !== undefined && waiting.readyMs <= dueMs ? this.#pop() : this.#start();
+    const session = waiting !== undefined && waiting.readyMs <= dueMs ? this.#pop() : this.#start(dueMs);
     session.dueMs = dueMs;
     return session;
   }
 
-  /** Tells the session its answer; it goes on to its next step or ends. Throws what the journey throws. */
-  answered(session: Session, answer: Answer): void {
-    const following = session.steps.next(answer);
-    if (following.done === true) return;
-    session.next = following.value;
-    session.readyMs = session.dueMs + session.thinkMs();
+  /** Tells the session its answer. @returns whether it goes on to another step. Throws what the journey throws. */
+  answered(session: Session, answer: Answer): boolean {
+    if (!session.iteration.answered(answer)) return false;
+    session.readyMs = session.dueMs + session.iteration.thinkMs;
     this.#push(session);
+    return true;
   }
 
-  #start(): Session {
+  #start(dueMs: number): Session {
     for (let tries = 0; tries < MAX_EMPTY_JOURNEYS; tries++) {
-      const number = this.#started++;
-      const journey = this.#journeys[this.#choose(this.#chooser)]!;
-      const { context, thinkMs } = contextOf(stream(this.#seed, `session ${number}`));
-      const steps = journey.steps(context);
-      const first = steps.next();
-      thinkMs(); // nothing came before the first step
-      if (first.done === true) continue;
-      return { number, journey: journey.name, steps, thinkMs, dueMs: 0, readyMs: 0, next: first.value };
+      const iteration = this.#source.begin(this.#first + this.#stride * this.#started++);
+      if (iteration !== undefined) return { iteration, dueMs, readyMs: dueMs, startedMs: dueMs };
     }
-    throw new Error(`${MAX_EMPTY_JOURNEYS} sessions in a row made no request`);
+    throw new Error(`${MAX_EMPTY_JOURNEYS} iterations in a row made no request`);
   }
 
   #push(session: Session): void {
@@ -103,19 +91,5 @@ export class Sessions {
 }
 
 function isBefore(a: Session, b: Session): boolean {
-  return a.readyMs < b.readyMs || (a.readyMs === b.readyMs && a.number < b.number);
-}
-
-/** A session's context, and how long it asked to think since this was last asked. */
-function contextOf(rng: Rng): { context: SessionContext; thinkMs: () => number } {
-  let pendingMs = 0;
-  const think = (ms: number) => {
-    pendingMs += ms;
-  };
-  const thinkMs = () => {
-    const ms = pendingMs;
-    pendingMs = 0;
-    return ms;
-  };
-  return { context: { rng, think }, thinkMs };
+  return a.readyMs < b.readyMs || (a.readyMs === b.readyMs && a.iteration.number < b.iteration.number);
 }

@@ -1,9 +1,13 @@
 import { expect, test } from "vitest";
 import type { Answer, Step } from "./journey.ts";
-import { Sessions } from "../engine/sessions.ts";
+import { aPlan } from "../plan/testing.ts";
+import { IterationSource } from "./iteration.ts";
+import { Sessions } from "./sessions.ts";
 import { shopJourneys } from "./shop.ts";
 
-const json = (status: number, body: unknown): Answer => ({ status, json: () => body });
+const json = (status: number, body: unknown): Answer => ({
+  ...{ status, header: () => undefined, text: () => JSON.stringify(body), json: () => body },
+});
 
 /** Answers as the mock shop does, from 60 products and 500 users; remembers the orders it took. */
 function answeringShop() {
@@ -28,6 +32,7 @@ function answeringShop() {
     if (list === "orders" && id === undefined) {
       return json(200, { orders: [...orders].map((order_id) => ({ order_id, user_id: 7 })) });
     }
+    if (list === "users" && step.method === "PUT") return json(405, {});
     const known = { users: 500, products: 60, orders: orders.size }[list ?? ""];
     return json(known === undefined || id === undefined || Number(id) <= known ? 200 : 404, {});
   };
@@ -36,10 +41,12 @@ function answeringShop() {
 
 /** `count` requests, one every 20 ms, each answered at once. */
 function visit(count: number, seed: number, answer: (step: Step) => Answer) {
-  const sessions = new Sessions(shopJourneys, seed);
+  const [scenario] = aPlan({ journeys: shopJourneys }).scenarios;
+  const sessions = new Sessions(new IterationSource(scenario!, seed, () => undefined));
   return Array.from({ length: count }, (_, n) => {
     const session = sessions.take(n * 20);
-    const { journey, next: step } = session;
+    const { next: step } = session.iteration;
+    const journey = session.iteration.journey.name;
     const answered = answer(step);
     sessions.answered(session, answered);
     return { journey, step, status: answered.status };
@@ -63,9 +70,9 @@ test("a default run of 30 s holds every journey, orders that are paid, and debug
   ).toBeGreaterThan(0);
 });
 
-test("all but the bot ask only for what exists, and sign what they order", () => {
+test("all but bot and scanner ask only for what exists, and sign what they order", () => {
   for (const { journey, step, status } of visit(3_000, 2, answeringShop().answer)) {
-    if (journey === "bot") continue;
+    if (journey === "bot" || journey === "scanner") continue;
     expect(status, step.path).toBeLessThan(400);
     if (/^\/orders/.test(step.path) && step.method === "POST") {
       expect(step.headers).toMatchObject({
@@ -79,7 +86,7 @@ test("all but the bot ask only for what exists, and sign what they order", () =>
 test("popular products are looked at far more often than others", () => {
   const views = new Map<string, number>();
   for (const { journey, step } of visit(10_000, 3, answeringShop().answer)) {
-    if (journey !== "bot" && /^\/products\/\d+$/.test(step.path)) {
+    if (journey === "browse" && /^\/products\/\d+$/.test(step.path)) {
       views.set(step.path, (views.get(step.path) ?? 0) + 1);
     }
   }

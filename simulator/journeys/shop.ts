@@ -16,6 +16,8 @@ const BROWSERS = [
   "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Mobile Safari/537.36",
 ];
 const BOT: Headers = { "user-agent": "pricebot/2.1 (+https://pricebot.example)" };
+const SCANNER: Headers = { "user-agent": "Mozilla/5.0 (compatible; probe/0.9)" };
+const ADMIN: Headers = { "user-agent": "shop-backoffice/3.4" };
 const DEBUGGING: Headers = { "x-log-level": "debug" };
 
 /** The page of a list that the shop's front page shows. */
@@ -30,30 +32,44 @@ const Orders = z.object({ orders: z.array(z.object({ order_id: z.int(), user_id:
 const Placed = z.object({ order_id: z.int() });
 const SignedIn = z.object({ token: z.string(), user_id: z.int() });
 
+/** What planning takes for the shop's answers: lists as long as real ones, so that the same draws are made. */
+const numbers = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
+const PLANNED = {
+  users: { users: numbers(ACCOUNTS).map((id) => ({ id, username: `{user ${id}}` })) },
+  products: { products: numbers(PAGE).map((id) => ({ id })), total: 5 * PAGE },
+  orders: { orders: numbers(PAGE).map((order_id) => ({ order_id, user_id: order_id })) },
+  placed: { order_id: 1 },
+  signedIn: { token: "{token}", user_id: 1 },
+};
+
 /**
  * The visitors of the mock shop. Ids come from what the shop answered, popular products and busy customers by Zipf's
- * law; only the bot asks for what is not there. Together they fill all three request-log topics:
+ * law; only bot and scanner ask for what is not there. Together they fill all three request-log topics:
  *
  * | journey    | share | what it does                                            | logged as    |
  * | ---------- | ----- | ------------------------------------------------------- | ------------ |
- * | browse     | 45 %  | looks through the list and at some products             | INFO         |
+ * | browse     | 43 %  | looks through the list and at some products             | INFO         |
  * | buy        | 20 %  | signs in, browses, orders, looks at the order, pays it  | INFO         |
  * | abandon    | 12 %  | as buy, but does not pay                                | INFO         |
- * | support    |  8 %  | looks up recent orders and who placed them              | INFO         |
+ * | support    |  7 %  | looks up recent orders and who placed them              | INFO         |
+ * | admin      |  3 %  | goes through orders, stock and customers                | INFO         |
  * | monitoring |  8 %  | asks for health, status and metrics                     | DEBUG        |
  * | debugging  |  3 %  | a client that asks for debug logs                       | DEBUG        |
- * | bot        |  4 %  | unknown ids and routes, bodies that break the rules     | ERROR        |
+ * | bot        |  3 %  | reads prices, some of products long gone; broken orders | INFO, ERROR  |
+ * | scanner    |  1 %  | probes for files, routes and holes that are not there   | ERROR        |
  *
  * Errors of the shop itself (declined payments, empty shelves, its latency and error model) come on top.
  */
 export const shopJourneys: readonly Journey[] = [
-  { name: "browse", weight: 45, steps: browse },
+  { name: "browse", weight: 43, steps: browse },
   { name: "buy", weight: 20, steps: buy },
   { name: "abandon", weight: 12, steps: abandon },
-  { name: "support", weight: 8, steps: support },
+  { name: "support", weight: 7, steps: support },
+  { name: "admin", weight: 3, steps: administer },
   { name: "monitoring", weight: 8, steps: monitor },
   { name: "debugging", weight: 3, steps: debug },
-  { name: "bot", weight: 4, steps: crawl },
+  { name: "bot", weight: 3, steps: crawl },
+  { name: "scanner", weight: 1, steps: scan },
 ];
 
 function* browse(session: SessionContext): Steps {
@@ -67,32 +83,49 @@ function* buy(session: SessionContext): Steps {
   const { headers, orderId } = yield* signInAndOrder(session);
   if (orderId === undefined) return;
   read(session);
-  yield get(`/orders/${orderId}`, { headers });
+  yield viewOrder(orderId, headers);
   read(session);
-  yield post(
-    `/orders/${orderId}/payment`,
-    { method: session.rng.pick(["card", "card", "invoice"]) },
-    { headers },
-  );
+  const payment = { method: session.rng.pick(["card", "card", "invoice"]) };
+  yield post(`/orders/${orderId}/payment`, payment, { headers, name: "POST /orders/:id/payment" });
 }
 
 function* abandon(session: SessionContext): Steps {
   const { headers, orderId } = yield* signInAndOrder(session);
   if (orderId === undefined) return;
   read(session);
-  yield get(`/orders/${orderId}`, { headers });
+  yield viewOrder(orderId, headers);
 }
 
 function* support(session: SessionContext): Steps {
   const headers = browser(session);
-  const recent = parse(Orders, yield get(`/orders?limit=${PAGE}`, { headers, capture: true }))?.orders ?? [];
+  const recent = yield* listOrders(headers, 0);
   for (let cases = Math.min(recent.length, 1 + session.rng.integer(3)); cases > 0; cases--) {
     const order = session.rng.pick(recent);
     read(session);
-    yield get(`/orders/${order.order_id}`, { headers });
+    yield viewOrder(order.order_id, headers);
     read(session);
-    yield get(`/users/${order.user_id}`, { headers });
+    yield viewUser(order.user_id, headers);
   }
+}
+
+function* administer(session: SessionContext): Steps {
+  const pages = 2 + session.rng.integer(3);
+  for (let page = 0; page < pages; page++) {
+    const orders = yield* listOrders(ADMIN, page * PAGE);
+    read(session);
+    if (orders.length === 0) break;
+    yield viewOrder(session.rng.pick(orders).order_id, ADMIN);
+    read(session);
+  }
+  yield get("/inventory", { headers: ADMIN });
+  read(session);
+  const offset = ACCOUNTS * session.rng.integer(4);
+  const listed = yield get(`/users?limit=${ACCOUNTS}&offset=${offset}`, {
+    ...{ headers: ADMIN, capture: true, planned: PLANNED.users },
+  });
+  const users = parse(Users, listed)?.users ?? [];
+  read(session);
+  if (users.length > 0) yield viewUser(session.rng.pick(users).id, ADMIN);
 }
 
 function* monitor(session: SessionContext): Steps {
@@ -109,33 +142,60 @@ function* debug(session: SessionContext): Steps {
 }
 
 function* crawl(session: SessionContext): Steps {
-  const unknown = 1_000_000 + session.rng.integer(1_000_000);
-  const attempts: readonly Step[] = [
-    get(`/products/${unknown}`, { headers: BOT }),
-    get(`/orders/${unknown}`, { headers: BOT }),
-    get(`/users/${unknown}`, { headers: BOT }),
-    get("/wp-login.php", { headers: BOT }),
-    get("/products?limit=100000", { headers: BOT }),
-    post("/login", { username: "admin", password: "admin" }, { headers: BOT }),
-    post("/orders", { user_id: "admin", items: [] }, { headers: BOT }),
-    { ...post("/orders", {}, { headers: BOT }), body: '{"user_id": 1, "items": [' },
-    { method: "DELETE", path: "/products", headers: BOT },
+  const { rng } = session;
+  const unknown = () => 1_000_000 + rng.integer(1_000_000);
+  const wanted = yield* listProducts(session, BOT);
+  const pages: readonly (() => Step)[] = [
+    () => viewProduct(wanted.length > 0 ? rng.pick(wanted) : unknown(), BOT),
+    () => viewProduct(unknown(), BOT),
+    () => viewOrder(unknown(), BOT),
+    () => viewUser(unknown(), BOT),
+    () => get("/products?limit=100000", { headers: BOT }),
+    () => post("/login", { username: "admin", password: "admin" }, { headers: BOT }),
+    () => post("/orders", { user_id: "admin", items: [] }, { headers: BOT }),
+    () => ({ ...post("/orders", {}, { headers: BOT }), body: '{"user_id": 1, "items": [' }),
   ];
-  for (let left = 2 + session.rng.integer(3); left > 0; left--) {
-    yield session.rng.pick(attempts);
-    session.think(session.rng.exponential(300));
+  for (let left = 2 + rng.integer(4); left > 0; left--) {
+    session.think(rng.exponential(300));
+    yield rng.pick(pages)();
+  }
+}
+
+const PROBES: readonly Step[] = [
+  get("/wp-login.php"),
+  get("/.env"),
+  get("/.git/config"),
+  get("/phpmyadmin/index.php"),
+  get("/actuator/env"),
+  get("/admin"),
+  get("/orders/1%27%20OR%20%271%27=%271", { name: "GET /orders/:id" }),
+  get("/products?limit=20%3BDROP%20TABLE%20users"),
+  get("/users/..%2f..%2fetc%2fpasswd", { name: "GET /users/:id" }),
+  { method: "DELETE", path: "/products" },
+  { method: "PUT", path: "/users/1", name: "PUT /users/:id" },
+  post("/login", { username: { $ne: null }, password: { $ne: null } }),
+];
+
+/** Many probes, hardly a pause: what a burst of 404 from one client looks like. */
+function* scan(session: SessionContext): Steps {
+  for (let left = 5 + session.rng.integer(10); left > 0; left--) {
+    const probe = session.rng.pick(PROBES);
+    yield { ...probe, headers: { ...probe.headers, ...SCANNER } };
+    session.think(session.rng.exponential(60));
   }
 }
 
 /** Up to the placed order; `orderId` is undefined where the shop refused a step. */
 function* signInAndOrder(session: SessionContext): Steps<{ headers: Headers; orderId: number | undefined }> {
   const anonymous = browser(session);
-  const accounts = parse(Users, yield get(`/users?limit=${ACCOUNTS}`, { headers: anonymous, capture: true }));
+  const listed = { headers: anonymous, capture: true, planned: PLANNED.users };
+  const accounts = parse(Users, yield get(`/users?limit=${ACCOUNTS}`, listed));
   const account = accounts?.users[activity(session.rng) % accounts.users.length];
   if (account === undefined) return { headers: anonymous, orderId: undefined };
   read(session);
   const credentials = { username: account.username, password: DEMO_PASSWORD };
-  const signedIn = parse(SignedIn, yield post("/login", credentials, { headers: anonymous, capture: true }));
+  const asked = { headers: anonymous, capture: true, planned: PLANNED.signedIn };
+  const signedIn = parse(SignedIn, yield post("/login", credentials, asked));
   if (signedIn === undefined) return { headers: anonymous, orderId: undefined };
   const headers = { ...anonymous, authorization: `Bearer ${signedIn.token}` };
   read(session);
@@ -144,14 +204,17 @@ function* signInAndOrder(session: SessionContext): Steps<{ headers: Headers; ord
   if (wanted.length === 0) return { headers, orderId: undefined };
   const items = wanted.map((product_id) => ({ product_id, quantity: 1 + session.rng.integer(2) }));
   const order = { user_id: signedIn.user_id, items };
-  const placed = parse(Placed, yield post("/orders", order, { headers, capture: true }));
+  const placed = parse(
+    Placed,
+    yield post("/orders", order, { headers, capture: true, planned: PLANNED.placed }),
+  );
   return { headers, orderId: placed?.order_id };
 }
 
 /** The front page or, now and then, one further on: ids of its products. */
 function* listProducts(session: SessionContext, headers: Headers): Steps<readonly number[]> {
   const list = (offset: number) =>
-    get(`/products?limit=${PAGE}&offset=${offset}`, { headers, capture: true });
+    get(`/products?limit=${PAGE}&offset=${offset}`, { headers, capture: true, planned: PLANNED.products });
   let page = parse(Products, yield list(0));
   read(session);
   if (page !== undefined && page.total > PAGE && session.rng.float() < 0.4) {
@@ -172,12 +235,26 @@ function* viewProducts(
   const shown = new Set<number>();
   for (let left = products.length > 0 ? count : 0; left > 0; left--) {
     const id = products[popularity(session.rng) % products.length]!;
-    const answer = yield get(`/products/${id}`, { headers });
+    const answer = yield viewProduct(id, headers);
     if (answer.status === 200) shown.add(id);
     read(session);
   }
   return [...shown];
 }
+
+function* listOrders(
+  headers: Headers,
+  offset: number,
+): Steps<readonly { readonly order_id: number; readonly user_id: number }[]> {
+  const listed = { headers, capture: true, planned: PLANNED.orders };
+  return parse(Orders, yield get(`/orders?limit=${PAGE}&offset=${offset}`, listed))?.orders ?? [];
+}
+
+const viewProduct = (id: number, headers: Headers) =>
+  get(`/products/${id}`, { headers, name: "GET /products/:id" });
+const viewOrder = (id: number, headers: Headers) =>
+  get(`/orders/${id}`, { headers, name: "GET /orders/:id" });
+const viewUser = (id: number, headers: Headers) => get(`/users/${id}`, { headers, name: "GET /users/:id" });
 
 /** A person reads, then clicks: 0.3 s and more, 0.8 s on average. */
 function read(session: SessionContext): void {

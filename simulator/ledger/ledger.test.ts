@@ -1,11 +1,17 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { verifyRun, type Store } from "./ledger.ts";
+import { afterAll, describe, expect, test } from "vitest";
+import { verifyRun, type Store, type VerifyOptions } from "./ledger.ts";
 import type { Tally, TallyCounts } from "./tally.ts";
 
 const RUN = "run-1";
 const STARTED_MS = Date.UTC(2026, 0, 5, 12);
+
+const folder = mkdtempSync(join(tmpdir(), "rushhour-ledger-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 interface StoredRow {
   readonly request_id: string;
@@ -32,6 +38,7 @@ function tallyOf(answered: readonly string[], counts: Partial<TallyCounts> = {})
   const { unanswered = 0, unsent = 0, answered_without_id = 0 } = counts;
   const sent = answered.length + answered_without_id + unanswered;
   return {
+    path: join(folder, `${RUN}.tally`),
     header: { run_id: RUN, seed: 1, target: "http://shop", started_at: new Date(STARTED_MS).toISOString() },
     counts: {
       ...{ offered: sent + unsent, sent, unsent, unanswered, answered_without_id },
@@ -55,7 +62,7 @@ function memoryStore(
     query(sql, params) {
       queries.push(sql);
       if (sql.includes("FROM dead_letters"))
-        return Promise.resolve(letters.filter(({ run_id }) => run_id === params[0]));
+        return Promise.resolve(pageOfLetters(letters, params, Number(/LIMIT (\d+)/.exec(sql)?.[1])));
       if (sql.includes("FROM publisher_drops"))
         return Promise.resolve(drops.filter(({ run_id }) => run_id === params[0]));
       return Promise.resolve(page(rows, params, Number(/LIMIT (\d+)/.exec(sql)?.[1])));
@@ -79,8 +86,17 @@ function page(
     .map((row) => ({ ...row }));
 }
 
-const verify = (tally: Tally, contents: Partial<Contents>, waitMs?: number) =>
-  verifyRun(tally, memoryStore(contents).store, { waitMs });
+/** What `WHERE run_id = ? AND id > ? ORDER BY id LIMIT` selects; an id is the letter's number from 1. */
+function pageOfLetters(letters: Contents["letters"], params: readonly unknown[], limit: number) {
+  const [run_id, after] = params as [string, number];
+  return letters
+    .map((letter, n) => ({ ...letter, id: n + 1 }))
+    .filter((letter) => letter.run_id === run_id && letter.id > after)
+    .slice(0, limit);
+}
+
+const verify = (tally: Tally, contents: Partial<Contents>, options?: VerifyOptions) =>
+  verifyRun(tally, memoryStore(contents).store, options);
 
 describe.concurrent("the ledger", () => {
   test("balances at once when every answered request has one row", async () => {
@@ -136,6 +152,7 @@ describe.concurrent("the ledger", () => {
   test("a dead letter accounts for its request, once, and only where no row does", async () => {
     const letters = [
       { run_id: RUN, request_id: "id-000004" },
+      { run_id: RUN, request_id: "id-000004" }, // the same record at another offset
       { run_id: RUN, request_id: "id-000000" }, // has a row
       { run_id: RUN, request_id: "nobody's" },
       { run_id: RUN, request_id: null },
@@ -216,6 +233,53 @@ describe.concurrent("the ledger", () => {
     expect(queries.filter((sql) => sql.includes("FROM api_logs"))).toHaveLength(3);
   });
 
+  test("a run too large for memory is compared by way of the disk, with the same result", async () => {
+    const all = ids(30_000);
+    const contents = {
+      rows: all.slice(0, 29_990).map((id, n) => ({ ...row(id, n), delay_ms: n / 7 })),
+      letters: all.slice(29_980, 29_995).map((request_id) => ({ run_id: RUN, request_id })),
+      drops: [{ run_id: RUN, reason: "buffer_full", dropped: 5 }],
+    };
+    const inMemory = await verify(tallyOf(all), contents);
+    const byDisk = await verify(tallyOf(all), contents, { maxInMemory: 1_000 });
+    expect(inMemory.ledger).toMatchObject({ stored: 29_990, dead_lettered: 5, dropped: 5 });
+    expect(byDisk).toEqual(inMemory);
+    expect(byDisk.delay.count).toBe(29_990);
+  });
+
+  test("what is on the disk meanwhile has no name, so that a killed process leaves nothing", async () => {
+    const { store } = memoryStore({ rows: ids(50).map((id) => row(id)) });
+    const own = mkdtempSync(join(folder, "own-"));
+    const files: string[][] = [];
+    const query: Store["query"] = (sql, params) => {
+      files.push(readdirSync(own));
+      return store.query(sql, params);
+    };
+    const tally = { ...tallyOf(ids(50)), path: join(own, "x.tally") };
+    const report = await verifyRun(tally, { ...store, query }, { maxInMemory: 10 });
+    expect(report.balanced).toBe(true);
+    expect(files).toEqual([[], [], []]);
+  });
+
+  test("a disk that takes nothing fails the ledger with a clear error", async () => {
+    const tally = { ...tallyOf(ids(50)), path: join(folder, "not there", "x.tally") };
+    await expect(verify(tally, {}, { maxInMemory: 10 })).rejects.toMatchObject({
+      code: "DISK_FULL",
+      message: expect.stringMatching(/x\.tally into a file beside it.*ENOENT/) as string,
+    });
+  });
+
+  test("a large run is compared once its pipeline has caught up, not while it is behind", async () => {
+    let polls = 0;
+    const { store, queries } = memoryStore({ rows: ids(5).map((id) => row(id)) }, () =>
+      Promise.resolve(++polls > 2),
+    );
+    const tally = tallyOf(ids(5), { unanswered: 1_000_000 });
+    const report = await verifyRun(tally, store, { maxInMemory: Infinity });
+    expect(report.balanced).toBe(true);
+    expect(queries).toHaveLength(3);
+  });
+
   test("whatever became of the requests, answered = stored + dead-lettered + dropped + missing + pending", async () => {
     const fate = fc.constantFrom("stored", "doubled", "dead", "nowhere");
     await fc.assert(
@@ -226,17 +290,16 @@ describe.concurrent("the ledger", () => {
         async (fates, dropped, extra) => {
           const all = ids(fates.length);
           const of = (...wanted: string[]) => all.filter((_, i) => wanted.includes(fates[i]!));
-          const report = await verify(
-            tallyOf(all),
-            {
-              rows: [...of("stored", "doubled"), ...ids(extra, "other")]
-                .map((id) => row(id))
-                .concat(of("doubled").map((id) => row(id, 1))),
-              letters: of("dead").map((request_id) => ({ run_id: RUN, request_id })),
-              drops: [{ run_id: RUN, reason: "buffer_full", dropped }],
-            },
-            0,
-          );
+          const contents = {
+            rows: [...of("stored", "doubled"), ...ids(extra, "other")]
+              .map((id, n) => ({ ...row(id), delay_ms: 0.1 * n }))
+              .concat(of("doubled").map((id) => ({ ...row(id, 1), delay_ms: 500 }))),
+            letters: of("dead").map((request_id) => ({ run_id: RUN, request_id })),
+            drops: [{ run_id: RUN, reason: "buffer_full", dropped }],
+          };
+          const report = await verify(tallyOf(all), contents, { waitMs: 0 });
+          const byDisk = await verify(tallyOf(all), contents, { waitMs: 0, maxInMemory: 7 });
+          expect(byDisk).toEqual(report);
           const { ledger } = report;
           expect(
             ledger.stored + ledger.dead_lettered + ledger.dropped + ledger.missing + ledger.pending,

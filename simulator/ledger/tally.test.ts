@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
 import { RushhourError } from "../../contract/errors.ts";
-import { createTally, readTally, tallyPath } from "./tally.ts";
+import { answeredLine, createTally, readTally, tallyPath, unansweredLine } from "./tally.ts";
 
 const header = { run_id: "run-1", seed: 7, target: "http://x", started_at: "2026-01-01T00:00:00.000Z" };
 const ended_at = "2026-01-01T00:01:00.000Z";
@@ -23,10 +23,9 @@ async function collect(ids: AsyncIterable<string>): Promise<string[]> {
 
 async function writeRun(path: string) {
   const tally = createTally(path, header);
-  tally.answered("id-1");
-  tally.unanswered("ECONNRESET");
-  tally.answered(undefined);
-  tally.answered("id-2");
+  tally.lines(answeredLine("id-1") + unansweredLine("ECONNRESET"));
+  tally.lines("");
+  tally.lines(answeredLine(undefined) + answeredLine("id-2"));
   const counts = { offered: 5, sent: 4, unsent: 1, answered: 3, answered_without_id: 1, unanswered: 1 };
   await tally.close({ ...counts, ended_at });
   return counts;
@@ -41,6 +40,10 @@ test("what was written is read: header, counts, reasons and ids in order", async
   expect(await collect(tally.ids())).toEqual(["id-1", "id-2"]); // each call reads anew
 });
 
+test("a reason of several lines stays one line", () => {
+  expect(unansweredLine("socket\nhang\r\n up")).toBe("- socket hang up\n");
+});
+
 test("any number of ids survives the round trip, across every buffer border", async () => {
   const home = temporaryHome();
   const many = fc.integer({ min: 0, max: 6_000 });
@@ -48,7 +51,7 @@ test("any number of ids survives the round trip, across every buffer border", as
     fc.asyncProperty(many, fc.uuid(), async (count, run_id) => {
       const ids = Array.from({ length: count }, (_, n) => `${run_id}-${n}`);
       const tally = createTally(tallyPath(home, run_id), { ...header, run_id });
-      for (const id of ids) tally.answered(id);
+      for (const id of ids) tally.lines(answeredLine(id));
       const counts = { offered: count, sent: count, unsent: 0, answered: count, unanswered: 0 };
       await tally.close({ ...counts, answered_without_id: 0, ended_at });
       expect(await collect((await readTally(tallyPath(home, run_id))).ids())).toEqual(ids);
@@ -78,7 +81,8 @@ test("without a footer the lines are counted, and a torn last line is left out",
 test("an id that cannot be one counts as an answer without id", async () => {
   const path = tallyPath(temporaryHome(), "run-1");
   const tally = createTally(path, header);
-  for (const odd of ["", "- ECONNRESET", "{}", "two words", "+", "x".repeat(200)]) tally.answered(odd);
+  for (const odd of ["", "- ECONNRESET", "{}", "two words", "+", "x".repeat(200)])
+    tally.lines(answeredLine(odd));
   await tally.close({
     offered: 6,
     sent: 6,
@@ -105,7 +109,7 @@ test.each([
 
 test.skipIf(process.platform !== "linux")("a full disk fails the tally with a clear error", async () => {
   const tally = createTally("/dev/full", header);
-  tally.answered("id-1");
+  tally.lines(answeredLine("id-1"));
   await expect(tally.failed).rejects.toThrow(/\/dev\/full cannot be written.*ENOSPC.*free some space/);
   await expect(tally.failed).rejects.toMatchObject({ code: "DISK_FULL" });
 });

@@ -31,9 +31,8 @@ export interface TallyFooter extends TallyCounts {
 
 /** Writes a tally; after a failed write every further call does nothing and `failed` has said why. */
 export interface TallyWriter {
-  /** @param requestId the response's x-request-id, if it has one */
-  answered(requestId: string | undefined): void;
-  unanswered(reason: string): void;
+  /** @param text of {@link answeredLine} and {@link unansweredLine}, any number of them */
+  lines(text: string): void;
   /** Writes what is buffered and the footer. */
   close(footer: TallyFooter): Promise<void>;
   /** Rejects with a RushhourError when the file cannot be written; never resolves. */
@@ -51,6 +50,19 @@ const MAX_BEHIND_BYTES = 64 * 2 ** 20; // a disk that hangs is as bad as one tha
 /** Whether a response's x-request-id is one the ledger can look up; with another it counts as answered without id. */
 export function isRequestId(value: string | undefined): value is string {
   return value !== undefined && REQUEST_ID.test(value);
+}
+
+/**
+ * The line of an answered request, with its line feed.
+ * @param requestId the response's x-request-id, if it has one
+ */
+export function answeredLine(requestId: string | undefined): string {
+  return isRequestId(requestId) ? `${requestId}\n` : `${WITHOUT_ID}\n`;
+}
+
+/** The line of a request without an answer, with its line feed. @param reason such as ECONNRESET */
+export function unansweredLine(reason: string): string {
+  return `${UNANSWERED}${reason.replaceAll(/\s+/g, " ")}\n`;
 }
 
 export function tallyPath(home: string, runId: string): string {
@@ -78,8 +90,9 @@ export function createTally(path: string, header: TallyHeader): TallyWriter {
     buffered = "";
     if (file.writableLength > MAX_BEHIND_BYTES) fail(new Error("the disk does not keep up"));
   };
-  const line = (text: string) => {
-    buffered += `${text}\n`;
+  const lines = (text: string) => {
+    if (broken) return;
+    buffered += text;
     if (buffered.length >= FLUSH_BYTES) flush();
   };
 
@@ -90,10 +103,9 @@ export function createTally(path: string, header: TallyHeader): TallyWriter {
 
   return {
     failed: failure.promise,
-    answered: (id) => line(isRequestId(id) ? id : WITHOUT_ID),
-    unanswered: (reason) => line(`${UNANSWERED}${reason.replaceAll(/\s+/g, " ")}`),
+    lines,
     async close(footer) {
-      line(JSON.stringify(footer));
+      lines(`${JSON.stringify(footer)}\n`);
       flush();
       clearInterval(flushing);
       file.end();
@@ -104,14 +116,14 @@ export function createTally(path: string, header: TallyHeader): TallyWriter {
 
 /** For runs that nobody verifies. */
 export const NO_TALLY: TallyWriter = {
-  answered: () => undefined,
-  unanswered: () => undefined,
+  lines: () => undefined,
   close: () => Promise.resolve(),
   failed: new Promise<never>(() => undefined),
 };
 
 /** A tally on disk. */
 export interface Tally {
+  readonly path: string;
   readonly header: TallyHeader;
   /** From the footer; when there is none, from the lines: `sent` is then what ended before the simulator died. */
   readonly counts: TallyCounts;
@@ -148,6 +160,7 @@ export async function readTally(path: string): Promise<Tally> {
   }
   if (header === undefined) throw notATally(path, "it is empty");
   return {
+    path,
     header,
     counts: countsOf(seen, footer),
     ended_at: footer?.ended_at,

@@ -1,106 +1,74 @@
 import { createColors } from "picocolors";
 import { expect, test } from "vitest";
-import { behindSchedule, milliseconds, outcomeOf, reportText, summaryOf } from "./report.ts";
-import type { PipelineReport } from "./report.ts";
-import type { RunResult } from "../engine/run.ts";
+import { milliseconds } from "./format.ts";
+import { reportText, summaryOf } from "./report.ts";
+import { aRunRecord } from "./testing.ts";
 
 const plain = createColors(false);
-const latency = { p50: 1.234, p90: 5, p95: 8, p99: 1_020, p99_9: 30_000, max: 30_000 };
-const delay = { p50: 0.6, p90: 1, p95: 1.1, p99: 1.9, p99_9: 3, max: 4 };
-
-const resultWith = (part: Partial<RunResult> = {}): RunResult => ({
-  run_id: "01890000-0000-7000-8000-000000000000",
-  scenario: "shop",
-  seed: 42,
-  target: "http://127.0.0.1:8000",
-  started_at: "2026-01-01T00:00:00.000Z",
-  ended_at: "2026-01-01T00:01:00.000Z",
-  elapsed_ms: 60_000,
-  stopped: false,
-  scenario_error: undefined,
-  counts: {
-    offered: 12_000,
-    sent: 11_998,
-    unsent: 2,
-    answered: 11_990,
-    answered_without_id: 0,
-    unanswered: 8,
-  },
-  failed: 120,
-  sessions: 3_000,
-  statuses: { 200: 11_000, 201: 878, 404: 100, 409: 10, 503: 2 },
-  reasons: { ECONNRESET: 7, UND_ERR_HEADERS_TIMEOUT: 1 },
-  target_rate: 200,
-  achieved_rate: 199.97,
-  service_time: latency,
-  response_time: latency,
-  schedule_delay: delay,
-  ...part,
-});
-
-const pipeline = (balanced: boolean): PipelineReport => ({
-  ledger: { stored: 11_990, missing: balanced ? 0 : 1 },
-  balanced,
-  delay_to_row_ms: { p50: 20, p99: 90, max: 120 },
-  lines: ["stored 11990"],
-});
-
-const late = { schedule_delay: { ...delay, p99: 101 } };
 
 test("the summary has the agreed fields, and null for what needs a pipeline", () => {
-  expect(summaryOf(resultWith(), null)).toEqual({
-    run_id: "01890000-0000-7000-8000-000000000000",
-    seed: 42,
-    digest: null,
+  const record = aRunRecord({}, { ledger: null, delay_to_row_ms: null, balanced: null });
+  const { response_time_ms, service_time_ms, schedule_delay_ms, counts, rates } = record;
+  expect(summaryOf(record)).toEqual({
+    run_id: record.run_id,
+    seed: record.seed,
+    digest: record.digest,
     scenario: "shop",
-    started_at: "2026-01-01T00:00:00.000Z",
-    ended_at: "2026-01-01T00:01:00.000Z",
+    started_at: record.started_at,
+    ended_at: record.ended_at,
     exit_code: 0,
     verdict: "passed",
     ledger: null,
-    http: { rate: 199.97, failed_rate: 120 / 11_998, service_time_ms: latency, response_time_ms: latency },
+    http: {
+      rate: rates.requests,
+      failed_rate: counts.failed / (counts.answered + counts.unanswered),
+      service_time_ms,
+      response_time_ms,
+    },
     schedule: {
-      target_rate: 200,
-      achieved_rate: 199.97,
-      delay_ms: { p50: 0.6, p99: 1.9, max: 4 },
-      dropped_iterations: 2,
+      target_rate: rates.target,
+      achieved_rate: rates.achieved,
+      delay_ms: { p50: schedule_delay_ms.p50, p99: schedule_delay_ms.p99, max: schedule_delay_ms.max },
+      dropped_iterations: counts.unsent,
     },
     delay_to_row_ms: null,
-    thresholds: [],
-  });
-  expect(summaryOf(resultWith(), pipeline(true))).toMatchObject({
-    ledger: { stored: 11_990, missing: 0 },
-    delay_to_row_ms: { p50: 20, p99: 90, max: 120 },
+    checks: record.checks,
+    incidents: record.incidents,
+    thresholds: record.thresholds,
   });
 });
 
-test("the first verdict that applies wins: exception, ledger, generator, signal", () => {
-  const everything = resultWith({ ...late, scenario_error: "no such field", stopped: true });
-  expect(outcomeOf(everything, pipeline(false)).exit_code).toBe(107);
-  expect(outcomeOf({ ...everything, scenario_error: undefined }, pipeline(false)).exit_code).toBe(111);
-  expect(outcomeOf({ ...everything, scenario_error: undefined }, pipeline(true)).exit_code).toBe(112);
-  expect(outcomeOf(resultWith({ stopped: true }), null).exit_code).toBe(105);
-  expect(outcomeOf(resultWith(), pipeline(true)).exit_code).toBe(0);
-});
-
-test("a generator is behind when it was late at p99 or left out more than 5 %, and not before", () => {
-  const unsent = (count: number) =>
-    resultWith({ counts: { ...resultWith().counts, unsent: count, sent: 12_000 - count } });
-  expect(behindSchedule(resultWith(late))).toMatch(/p99 of the schedule delay is 101 ms/);
-  expect(behindSchedule(resultWith({ schedule_delay: { ...delay, p99: 100, max: 900 } }))).toBeUndefined();
-  expect(behindSchedule(unsent(601))).toMatch(/601 of 12,000 requests were not sent/);
-  expect(behindSchedule(unsent(600))).toBeUndefined();
-});
-
-test("the report fits 80 columns, shows sections in order and ends with the command to repeat it", () => {
-  const text = reportText(resultWith(late), pipeline(true), "rushhour simulate --seed 42", plain);
-  for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
-  expect(text).toMatch(
-    /^HTTP\n[^]*\nSCHEDULE\n[^]*\nLEDGER\n {2}stored 11990\n[^]*figures not valid[^]*seed 42\nagain: rushhour simulate --seed 42$/,
+test("the report fits 80 columns, shows sections in order and ends with digest and the command to repeat it", () => {
+  const latency = { p50: 1.234, p90: 5, p95: 8, p99: 1_020, p99_9: 30_000, max: 30_000 };
+  const record = aRunRecord(
+    {},
+    {
+      ...{ reason: "1 of 2 thresholds failed", response_time_ms: latency, service_time_ms: latency },
+      ...{ digest: "ab".repeat(32), command: "rushhour simulate --seed 42" },
+      reasons: { ECONNRESET: 7, UND_ERR_HEADERS_TIMEOUT: 1 },
+      thresholds: [
+        { metric: "http_req_failed", expression: "rate<0.01", value: 0.0512, passed: false, aborted: true },
+        { metric: "response_time", expression: "p(99)<2s", value: null, passed: true, aborted: false },
+      ],
+      checks: [{ name: "status", passed: 9, failed: 1 }],
+    },
   );
-  expect(text).toContain("UND_ERR_HEADERS_TIMEOUT: 1");
-  expect(text).not.toContain("\x1b");
-  expect(reportText(resultWith(), null, "x", createColors(true))).toContain("\x1b");
+  for (const mode of ["compact", "full"] as const) {
+    const text = reportText(record, ["answered 1 = 1 stored"], mode, plain);
+    for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
+    const order =
+      /^THRESHOLDS\n[^]*\nCHECKS\n[^]*\nHTTP\n[^]*\nEXECUTION\n[^]*\nNETWORK\n[^]*\nSCHEDULE\n[^]*\nLEDGER\n {2}answered/;
+    expect(text).toMatch(order);
+    expect(text).toMatch(
+      /thresholds failed\nrun [^\n]*seed 42\ndigest (?:ab){32}\nagain: rushhour simulate --seed 42$/,
+    );
+    expect(text).toContain("✗ http_req_failed  rate<0.01  is 0.0512  ended the run");
+    expect(text).toContain("✓ response_time  p(99)<2s  no data");
+    expect(text).toContain("UND_ERR_HEADERS_TIMEOUT: 1");
+    expect(text.includes("STEPS\n")).toBe(mode === "full");
+    expect(text).not.toContain("\x1b");
+  }
+  expect(reportText(record, [], "compact", createColors(true))).toContain("\x1b");
 });
 
 test("durations change their unit with their size", () => {

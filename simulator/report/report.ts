@@ -1,157 +1,190 @@
 import pc from "picocolors";
-import { EXIT } from "../../contract/errors.ts";
-import type { ExitCode } from "../../contract/errors.ts";
 import type { LatencySummary } from "../figures/latency.ts";
-import type { RunResult } from "../engine/run.ts";
+import { integer, milliseconds, percent, perSecond } from "./format.ts";
+import type { RunRecord } from "./record.ts";
 
-/** How a run ended, by what matters most. */
-export type Verdict = "passed" | "scenario_exception" | "ledger_unbalanced" | "generator_behind" | "stopped";
-
-/** What the pipeline's side of a run adds to its report; see the ledger. */
-export interface PipelineReport {
-  readonly ledger: object; // the fields of the summary's `ledger`
-  readonly balanced: boolean;
-  readonly delay_to_row_ms: Readonly<Record<"p50" | "p99" | "max", number>> | null;
-  readonly lines: readonly string[]; // for the terminal
-}
-
-export interface Outcome {
-  readonly verdict: Verdict;
-  readonly exit_code: ExitCode;
-}
-
-/** A generator later than this at its 99th percentile, or that sent less than this share, measured itself. */
-const MAX_DELAY_P99_MS = 100;
-const MIN_SENT_SHARE = 0.95;
-
-/**
- * Why the figures of a run are not valid, or undefined when they are. The generator fell behind when it handed more
- * than 1 % of the requests to the HTTP client over 100 ms after they were due, or sent less than 95 % of those due,
- * as the cap of requests in flight was reached. A server that is slow within that cap is no reason: its slowness is in
- * the response times.
- */
-export function behindSchedule(result: RunResult): string | undefined {
-  const { offered, sent, unsent } = result.counts;
-  const delay = result.schedule_delay.p99;
-  if (offered > 0 && sent < MIN_SENT_SHARE * offered) {
-    return `${integer(unsent)} of ${integer(offered)} requests were not sent, as too many were in flight`;
-  }
-  if (delay > MAX_DELAY_P99_MS) return `p99 of the schedule delay is ${milliseconds(delay)}, above 100 ms`;
-  return undefined;
-}
-
-/** The first that applies of: scenario exception, ledger, generator behind, stopped by a signal, passed. */
-export function outcomeOf(result: RunResult, pipeline: PipelineReport | null): Outcome {
-  if (result.scenario_error !== undefined)
-    return { verdict: "scenario_exception", exit_code: EXIT.scenarioException };
-  if (pipeline?.balanced === false) return { verdict: "ledger_unbalanced", exit_code: EXIT.ledgerUnbalanced };
-  if (behindSchedule(result) !== undefined)
-    return { verdict: "generator_behind", exit_code: EXIT.generatorBehind };
-  if (result.stopped) return { verdict: "stopped", exit_code: EXIT.stoppedBySignal };
-  return { verdict: "passed", exit_code: EXIT.ok };
-}
+export const SUMMARY_MODES = ["compact", "full", "disabled"] as const;
+export type SummaryMode = (typeof SUMMARY_MODES)[number];
 
 /** The object of `--summary-export`; times in ms, rates a second, `ledger` null without a pipeline. */
-export function summaryOf(result: RunResult, pipeline: PipelineReport | null) {
-  const { verdict, exit_code } = outcomeOf(result, pipeline);
-  const { p50, p99, max } = result.schedule_delay;
+export function summaryOf(record: RunRecord) {
+  const { run_id, seed, digest, scenario, started_at, ended_at, exit_code, verdict } = record;
+  const { p50, p99, max } = record.schedule_delay_ms;
   return {
-    run_id: result.run_id,
-    seed: result.seed,
-    digest: null, // of the planned requests: not computed yet
-    scenario: result.scenario,
-    started_at: result.started_at,
-    ended_at: result.ended_at,
-    exit_code,
-    verdict,
-    ledger: pipeline?.ledger ?? null,
+    ...{ run_id, seed, digest, scenario, started_at, ended_at, exit_code, verdict },
+    ledger: record.ledger,
     http: {
-      rate: result.achieved_rate,
-      failed_rate: failedRate(result),
-      service_time_ms: result.service_time,
-      response_time_ms: result.response_time,
+      rate: record.rates.requests,
+      failed_rate: failedShare(record),
+      service_time_ms: record.service_time_ms,
+      response_time_ms: record.response_time_ms,
     },
     schedule: {
-      target_rate: result.target_rate,
-      achieved_rate: result.achieved_rate,
+      target_rate: record.rates.target,
+      achieved_rate: record.rates.achieved,
       delay_ms: { p50, p99, max },
-      dropped_iterations: result.counts.unsent,
+      dropped_iterations: record.counts.unsent,
     },
-    delay_to_row_ms: pipeline?.delay_to_row_ms ?? null,
-    thresholds: [],
+    delay_to_row_ms: record.delay_to_row_ms,
+    checks: record.checks,
+    incidents: record.incidents,
+    thresholds: record.thresholds,
   };
 }
 
 /**
  * The report for a terminal of 80 columns, without the final line feed.
- * @param repeatCommand what to type for the same run again
+ * @param ledgerLines the proof, when there is one
  */
 export function reportText(
-  result: RunResult,
-  pipeline: PipelineReport | null,
-  repeatCommand: string,
+  record: RunRecord,
+  ledgerLines: readonly string[],
+  mode: Exclude<SummaryMode, "disabled">,
   colors: Colors = pc,
 ): string {
-  const behind = behindSchedule(result);
-  return [
-    ...httpSection(result, colors),
-    "",
-    ...scheduleSection(result, colors),
-    ...(pipeline === null
-      ? []
-      : ["", heading("LEDGER", colors), ...pipeline.lines.map((text) => `  ${text}`)]),
-    "",
-    ...(result.scenario_error === undefined ? [] : [colors.red(`a journey threw: ${result.scenario_error}`)]),
-    ...(behind === undefined ? [] : [colors.red("generator fell behind, figures not valid:"), `  ${behind}`]),
-    ...(result.stopped ? [colors.yellow("stopped before the end of the schedule")] : []),
-    `run ${result.run_id}  seed ${result.seed}`,
-    `again: ${repeatCommand}`,
-  ].join("\n");
+  const sections = [
+    thresholdSection(record, colors),
+    checkSection(record, colors),
+    httpSection(record, colors),
+    ...(mode === "full" ? [scenarioSection(record, colors), stepSection(record, colors)] : []),
+    executionSection(record, colors),
+    networkSection(record, colors),
+    incidentSection(record, colors),
+    scheduleSection(record, colors),
+    ledgerLines.length === 0 ? [] : [colors.bold("LEDGER"), ...ledgerLines.map((text) => `  ${text}`)],
+    [
+      ...(record.reason === null ? [] : [colors.red(record.reason)]),
+      `run ${record.run_id}  seed ${record.seed}`,
+      ...(record.digest === null ? [] : [`digest ${record.digest}`]),
+      `again: ${record.command}`,
+    ],
+  ];
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join("\n"))
+    .join("\n\n");
 }
 
 type Colors = ReturnType<typeof pc.createColors>;
 
-function httpSection(result: RunResult, colors: Colors): string[] {
-  const { sent, answered, unanswered } = result.counts;
-  const failed = `${percent(failedRate(result))}  ${integer(result.failed)} of ${integer(answered + unanswered)}`;
+function thresholdSection({ thresholds }: RunRecord, colors: Colors): string[] {
+  if (thresholds.length === 0) return [];
+  const lines = thresholds.map(({ metric, expression, value, passed, aborted }) => {
+    const mark = passed ? colors.green("✓") : colors.red("✗");
+    const measured = value === null ? "no data" : `is ${shortNumber(value)}`;
+    return `  ${mark} ${metric}  ${expression}  ${measured}${aborted ? colors.red("  ended the run") : ""}`;
+  });
+  return [colors.bold("THRESHOLDS"), ...lines];
+}
+
+function checkSection({ checks }: RunRecord, colors: Colors): string[] {
+  if (checks.length === 0) return [];
+  const lines = checks.map(({ name, passed, failed }) => {
+    const share = `${percent(passed / Math.max(1, passed + failed))}  ${integer(passed)} of ${integer(passed + failed)}`;
+    return `  ${failed === 0 ? colors.green("✓") : colors.red("✗")} ${name}  ${share}`;
+  });
+  return [colors.bold("CHECKS"), ...lines];
+}
+
+function httpSection(record: RunRecord, colors: Colors): string[] {
+  const { sent, answered, unanswered, failed: failures } = record.counts;
+  const failed = `${percent(failedShare(record))}  ${integer(failures)} of ${integer(answered + unanswered)}`;
   return [
-    heading("HTTP", colors),
-    entry("requests", `${integer(sent)}  ${perSecond(result.achieved_rate)}`),
-    entry("answered", [integer(answered), ...tallied(result.statuses)].join("  ")),
+    colors.bold("HTTP"),
+    entry("requests", `${integer(sent)}  ${perSecond(record.rates.requests)}`),
+    entry("answered", [integer(answered), ...tallied(record.statuses)].join("  ")),
     ...(unanswered > 0
-      ? [entry("unanswered", colors.red([integer(unanswered), ...tallied(result.reasons)].join("  ")))]
+      ? [entry("unanswered", colors.red([integer(unanswered), ...tallied(record.reasons)].join("  ")))]
       : []),
-    entry("failed", result.failed > 0 ? colors.yellow(failed) : failed),
-    latencyRow("", ["p50", "p90", "p95", "p99", "p99.9", "max"]),
-    latencyRow("response time", latencyCells(result.response_time)),
-    latencyRow("service time", latencyCells(result.service_time)),
+    entry("failed", failures > 0 ? colors.yellow(failed) : failed),
+    row("", ["p50", "p90", "p95", "p99", "p99.9", "max"]),
+    row("response time", latencyCells(record.response_time_ms)),
+    row("service time", latencyCells(record.service_time_ms)),
     colors.dim("  response time runs from the scheduled start, service time from the send"),
   ];
 }
 
-function scheduleSection(result: RunResult, colors: Colors): string[] {
-  const { offered, unsent } = result.counts;
-  const { p50, p99, max } = result.schedule_delay;
-  const dropped = integer(unsent);
+function scenarioSection({ scenarios }: RunRecord, colors: Colors): string[] {
   return [
-    heading("SCHEDULE", colors),
-    entry("duration", `${(result.elapsed_ms / 1_000).toFixed(1)} s`),
-    entry("offered", `${integer(offered)}  in ${integer(result.sessions)} sessions`),
-    entry("rate", `${perSecond(result.achieved_rate)} of ${perSecond(result.target_rate)}`),
-    entry("delay", `p50 ${milliseconds(p50)}  p99 ${milliseconds(p99)}  max ${milliseconds(max)}`),
-    entry("dropped_iterations", unsent > 0 ? colors.red(dropped) : dropped),
+    colors.bold("SCENARIOS"),
+    ...scenarios.map(({ name, executor, iterations, dropped, requests, failed, response_time_ms }) =>
+      [
+        `  ${name} (${executor})`,
+        `    ${integer(iterations)} iterations, ${integer(dropped)} dropped, ${integer(requests)} requests, ${integer(failed)} failed`,
+        `    response time p50 ${milliseconds(response_time_ms.p50)}  p95 ${milliseconds(response_time_ms.p95)}  p99 ${milliseconds(response_time_ms.p99)}`,
+      ].join("\n"),
+    ),
   ];
 }
 
-function heading(text: string, colors: Colors): string {
-  return colors.bold(text);
+const NAME_COLUMNS = 34;
+
+function stepSection({ steps }: RunRecord, colors: Colors): string[] {
+  const line = (name: string, cells: readonly string[]) =>
+    `  ${name.slice(0, NAME_COLUMNS).padEnd(NAME_COLUMNS)}${cells.map((cell) => cell.padStart(11)).join("")}`;
+  return [
+    colors.bold("STEPS"),
+    line("", ["requests", "failed", "p50", "p99"]),
+    ...steps.map(({ name, requests, failed, response_time_ms: { p50, p99 } }) =>
+      line(name, [integer(requests), integer(failed), milliseconds(p50), milliseconds(p99)]),
+    ),
+  ];
+}
+
+function executionSection({ counts, iteration_duration_ms: duration }: RunRecord, colors: Colors): string[] {
+  return [
+    colors.bold("EXECUTION"),
+    entry("iterations", integer(counts.iterations)),
+    entry(
+      "iteration_duration",
+      `p50 ${milliseconds(duration.p50)}  p95 ${milliseconds(duration.p95)}  max ${milliseconds(duration.max)}`,
+    ),
+  ];
+}
+
+function networkSection({ data, elapsed_ms }: RunRecord, colors: Colors): string[] {
+  const each = (bytes: number) => `${size(bytes)}  ${size(bytes / (elapsed_ms / 1_000))}/s`;
+  return [
+    colors.bold("NETWORK"),
+    entry("data_received", each(data.received_bytes)),
+    entry("data_sent", each(data.sent_bytes)),
+  ];
+}
+
+function incidentSection({ incidents, started_at }: RunRecord, colors: Colors): string[] {
+  if (incidents.length === 0) return [];
+  const seconds = (iso: string) => `${((Date.parse(iso) - Date.parse(started_at)) / 1_000).toFixed(0)}s`;
+  return [
+    colors.bold("INCIDENTS"),
+    ...incidents.map(({ name, kind, route, started_at: from, ended_at: to, requests_affected: affected }) => {
+      const what = `${name === kind ? "" : `${name}: `}${kind}${route === null ? "" : ` on ${route}`}`;
+      const hit = affected === null ? "" : `, ${integer(affected)} requests affected`;
+      return `  ${seconds(from)} to ${to === null ? "?" : seconds(to)}  ${what}${hit}`;
+    }),
+  ];
+}
+
+function scheduleSection(record: RunRecord, colors: Colors): string[] {
+  const { offered, unsent, iterations } = record.counts;
+  const { target, achieved, unit } = record.rates;
+  const { p50, p99, max } = record.schedule_delay_ms;
+  const dropped = integer(unsent);
+  const rate = target === null ? perSecond(achieved) : `${perSecond(achieved)} of ${perSecond(target)}`;
+  return [
+    colors.bold("SCHEDULE"),
+    entry("duration", `${(record.elapsed_ms / 1_000).toFixed(1)} s`),
+    entry("offered", `${integer(offered)}  in ${integer(iterations)} iterations`),
+    entry("rate", `${rate} ${unit}`),
+    entry("delay", `p50 ${milliseconds(p50)}  p99 ${milliseconds(p99)}  max ${milliseconds(max)}`),
+    entry("dropped_iterations", unsent > 0 ? colors.red(dropped) : dropped),
+  ];
 }
 
 function entry(name: string, value: string): string {
   return `  ${`${name} `.padEnd(22, ".")} ${value}`;
 }
 
-function latencyRow(name: string, cells: readonly string[]): string {
+function row(name: string, cells: readonly string[]): string {
   return `  ${name.padEnd(14)}${cells.map((cell) => cell.padStart(10)).join("")}`;
 }
 
@@ -166,26 +199,18 @@ function tallied(counts: Readonly<Record<string, number>>): string[] {
   return all.length > shown.length ? [...shown, "…"] : shown;
 }
 
-function failedRate(result: RunResult): number {
-  const ended = result.counts.answered + result.counts.unanswered;
-  return ended === 0 ? 0 : result.failed / ended;
+function failedShare({ counts }: RunRecord): number {
+  const ended = counts.answered + counts.unanswered;
+  return ended === 0 ? 0 : counts.failed / ended;
 }
 
-/** `950 µs`, `12.3 ms`, `1.25 s`: at most nine characters up to 27 hours. */
-export function milliseconds(ms: number): string {
-  if (ms < 0.9995) return `${Math.round(ms * 1_000)} µs`;
-  if (ms < 999.5) return `${ms.toPrecision(3)} ms`;
-  return `${(ms / 1_000).toFixed(2)} s`;
+function shortNumber(value: number): string {
+  return Number.isInteger(value) ? integer(value) : String(Number(value.toPrecision(4)));
 }
 
-function integer(value: number): string {
-  return value.toLocaleString("en");
-}
-
-function perSecond(rate: number): string {
-  return `${rate.toFixed(1)}/s`;
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(2)} %`;
+function size(bytes: number): string {
+  if (bytes < 1_000) return `${bytes.toFixed(0)} B`;
+  if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`;
+  if (bytes < 1_000_000_000) return `${(bytes / 1_000_000).toFixed(1)} MB`;
+  return `${(bytes / 1_000_000_000).toFixed(2)} GB`;
 }

@@ -1,7 +1,7 @@
 import { Writable } from "node:stream";
 import { expect, test, vi } from "vitest";
-import type { Progress } from "../figures/meter.ts";
-import type { EndedRequest } from "../engine/run.ts";
+import type { Progress } from "../figures/recorder.ts";
+import type { EndedRequest } from "../figures/samples.ts";
 import { requestLogger, statusLine } from "./status-line.ts";
 
 const progress: Progress = {
@@ -13,6 +13,8 @@ const progress: Progress = {
   answered_without_id: 0,
   unanswered: 3,
   in_flight: 72,
+  vus: 80,
+  iterations: 2_400,
   failed: 61,
   error_rate: 0.005,
   rate_per_second: 199.7,
@@ -21,12 +23,13 @@ const progress: Progress = {
 };
 
 const ended: EndedRequest = {
-  at: new Date("2026-01-01T00:00:00.123Z"),
+  at_ms: Date.parse("2026-01-01T00:00:00.123Z"),
+  ...{ scenario: "shop", journey: "browse", iteration: 7, name: "GET /products" },
   method: "GET",
   path: "/products?limit=20",
   status: 200,
   reason: undefined,
-  response_ms: 4.2,
+  ...{ response_ms: 4.2, service_ms: 4.1, delay_ms: 0.1, request_id: "id-1" },
 };
 
 test("the status line says how the run stands, within 80 columns and without a line feed", () => {
@@ -46,9 +49,8 @@ test("the request log has time, method, path, status or reason, and ms", () => {
     },
   });
   const requests = requestLogger(out);
-  requests.log(ended);
-  requests.log({ ...ended, status: undefined, reason: "ECONNRESET" });
-  expect(lines).toEqual([
+  requests.log([ended, { ...ended, status: undefined, reason: "ECONNRESET" }]);
+  expect(lines.join("").split(/(?<=\n)/)).toEqual([
     "2026-01-01T00:00:00.123Z GET /products?limit=20 200 4.200\n",
     "2026-01-01T00:00:00.123Z GET /products?limit=20 ECONNRESET 4.200\n",
   ]);
@@ -67,7 +69,7 @@ test("a reader that does not read holds up 1 MiB at most; the rest is left out a
     },
   });
   const requests = requestLogger(stuck);
-  for (let n = 0; n < 50_000; n++) requests.log(ended);
+  for (let n = 0; n < 50_000; n++) requests.log([ended]);
   expect(stuck.writableLength).toBeLessThan(2 ** 20 + 200);
   requests.close();
   flowing = true;

@@ -1,11 +1,13 @@
 import type { Writable } from "node:stream";
-import type { Progress } from "../figures/meter.ts";
-import { milliseconds } from "./report.ts";
-import type { EndedRequest, Run } from "../engine/run.ts";
+import type { Progress } from "../figures/recorder.ts";
+import { milliseconds } from "./format.ts";
+import type { Run } from "../engine/run.ts";
+import type { EndedRequest } from "../figures/samples.ts";
 
 const TERMINAL_MS = 500;
 const PLAIN_MS = 10_000;
-const CLEAR_LINE = "\r\x1b[2K";
+/** Takes away the line at hand on a terminal. */
+export const CLEAR_LINE = "\r\x1b[2K";
 
 /** One line that says how a run stands, without a line feed; within 80 columns up to a million requests. */
 export function statusLine(progress: Progress): string {
@@ -42,12 +44,17 @@ export function showStatus(run: Run, out: Writable & { readonly isTTY?: boolean 
 const MAX_WAITING_BYTES = 2 ** 20;
 
 /** Writes a line a request: time, method, path, status or why there is none, response time in ms; never waits for it. */
-export function requestLogger(out: Writable): { log(ended: EndedRequest): void; close(): void } {
+export function requestLogger(out: Writable): {
+  readonly log: (ended: readonly EndedRequest[]) => void;
+  close(): void;
+} {
   let leftOut = 0;
+  const line = ({ at_ms, method, path, status, reason, response_ms }: EndedRequest) =>
+    `${new Date(at_ms).toISOString()} ${method} ${path} ${status ?? reason} ${response_ms.toFixed(3)}\n`;
   return {
-    log({ at, method, path, status, reason, response_ms }) {
-      if (out.writableLength > MAX_WAITING_BYTES) leftOut++;
-      else out.write(`${at.toISOString()} ${method} ${path} ${status ?? reason} ${response_ms.toFixed(3)}\n`);
+    log(ended) {
+      if (out.writableLength > MAX_WAITING_BYTES) leftOut += ended.length;
+      else out.write(ended.map(line).join(""));
     },
     close() {
       if (leftOut > 0) out.write(`${leftOut} requests were left out, as this log was not read fast enough\n`);

@@ -1,0 +1,96 @@
+import type { TracedRequest } from "../plan/plan.ts";
+import { RushhourError } from "../../contract/errors.ts";
+import type { Store } from "../ledger/ledger.ts";
+import { traceOf, type RecordedRequest, type TraceOptions } from "./trace.ts";
+
+export interface StoreOptions extends TraceOptions {
+  readonly from: Date;
+  readonly to: Date; // not included
+  readonly where?: string | undefined; // see conditionProblem
+  readonly run_id?: string | undefined;
+}
+
+/**
+ * The requests in api_logs from one time to another, read page by page along the primary key. Their paths come without
+ * the query, which the store does not keep; a row without a path is sent to its route if that has no parameters.
+ * @param query as a user who may only read: `where` is part of the statement
+ * @throws RushhourError CONFIG_INVALID when `where` is not one condition
+ */
+export function storeTrace(query: Store["query"], options: StoreOptions): AsyncIterable<TracedRequest> {
+  const problem = options.where === undefined ? undefined : conditionProblem(options.where);
+  if (problem !== undefined)
+    throw new RushhourError("CONFIG_INVALID", `the condition ${options.where} ${problem}`);
+  return traceOf(() => recordedRequests(query, options), options);
+}
+
+const PAGE_ROWS = 5_000;
+/** MariaDB takes its limit from the reader's account and the hint for a comment. */
+const LIMITED = "/*+ MAX_EXECUTION_TIME(30000) */";
+
+async function* recordedRequests(
+  query: Store["query"],
+  { from, to, where, run_id, onLeftOut }: StoreOptions,
+): AsyncGenerator<RecordedRequest, void, undefined> {
+  let after = from;
+  let afterId = "";
+  for (;;) {
+    // The condition comes after all parameters, so a question mark in it is none of them.
+    const rows = await query(
+      `SELECT ${LIMITED} timestamp, request_id, method, endpoint, path, user_agent
+         FROM api_logs
+        WHERE timestamp >= ? AND timestamp < ? AND (timestamp > ? OR request_id > ?)${run_id === undefined ? "" : " AND run_id = ?"}${where === undefined ? "" : ` AND (${where})`}
+        ORDER BY timestamp, request_id LIMIT ${PAGE_ROWS}`,
+      [after, to, after, afterId, ...(run_id === undefined ? [] : [run_id])],
+    );
+    for (const row of rows) {
+      const request = requestOf(row);
+      if (request === undefined) onLeftOut?.("no path stored", `request ${String(row["request_id"])}`);
+      else yield request;
+    }
+    const last = rows.at(-1);
+    if (!last || rows.length < PAGE_ROWS) return;
+    after = last["timestamp"] as Date;
+    afterId = String(last["request_id"]);
+  }
+}
+
+function requestOf(row: Readonly<Record<string, unknown>>): RecordedRequest | undefined {
+  const method = String(row["method"]);
+  const endpoint = String(row["endpoint"]);
+  const stored = String(row["path"]);
+  const path = stored === "" && !/[:{*]/.test(endpoint) ? endpoint : stored;
+  if (!path.startsWith("/")) return undefined;
+  return {
+    at_ms: (row["timestamp"] as Date).getTime(),
+    ...{ method, path, route: endpoint },
+    user_agent: typeof row["user_agent"] === "string" ? row["user_agent"] : undefined,
+  };
+}
+
+/**
+ * Checks that `where` stays inside the parentheses it is put in: quotes and parentheses are closed, and outside of
+ * quotes there is no `;` and no comment. What it may read and for how long is up to the database's user.
+ * @returns what is wrong with it
+ */
+export function conditionProblem(where: string): string | undefined {
+  const problem = escapeOf(where);
+  return (
+    problem && `must be one SQL condition such as "endpoint = '/orders' AND status_code < 400": ${problem}`
+  );
+}
+
+/** Quoted text and names, or one of the marks that matter outside of them. */
+const TOKENS = /'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|`[^`]*`|--|\/\*|[#;'"`()]/gs;
+
+function escapeOf(where: string): string | undefined {
+  if (where.trim() === "") return "it is empty";
+  let open = 0;
+  for (const [token] of where.matchAll(TOKENS)) {
+    if (["--", "/*", "#"].includes(token)) return `${token} begins a comment`;
+    if (token === ";") return "; ends the statement";
+    if (["'", '"', "`"].includes(token)) return `the quote ${token} is not closed`;
+    if (token === "(") open++;
+    if (token === ")" && --open < 0) return "a ) has no (";
+  }
+  return open > 0 ? "a ( has no )" : undefined;
+}
