@@ -29,7 +29,7 @@ const names = wanted in COMMANDS ? [wanted] : Object.keys(COMMANDS);
 
 const program = new Command("rushhour")
   .description(
-    "An API traffic simulator with an SQL-backed log store: a mock shop writes each request to Kafka,\na consumer stores it in SQL, and the ledger proves that none was lost.",
+    "An API traffic simulator with an SQL-backed log store: a mock shop writes each request to Kafka, a consumer stores it in SQL, and the ledger proves that none was lost.",
   )
   .exitOverride()
   .showHelpAfterError("(add --help for the options and examples)")

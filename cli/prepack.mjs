@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, rmSync } from "node:fs";
 
 /** Found at run time beside the module that reads them. */
-const DATA = ["engines/pom.xml", "init_db/migrations"];
+const DATA = ["engines/pom.xml", "init_db/migrations", "examples/scenarios/shop.yaml"];
 
 rmSync("dist", { recursive: true, force: true }); // npm runs this in the package's root
 const compile = ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"];

@@ -16,8 +16,20 @@ import {
 } from "./harness.ts";
 
 const COMMANDS = [
-  ...["up", "simulate", "quick", "verify", "runs", "sql", "api", "consumer"],
-  ...["producer", "migrate", "topics", "engines", "doctor"],
+  ...[
+    "up",
+    "simulate",
+    "quick",
+    "replay",
+    "inspect",
+    "new",
+    "find-max",
+    "verify",
+    "runs",
+    "report",
+    "compare",
+  ],
+  ...["sql", "api", "consumer", "producer", "migrate", "topics", "engines", "doctor"],
 ];
 
 /** An empty RUSHHOUR_HOME: no engines run there, nothing was migrated. */
@@ -101,7 +113,7 @@ describe("wrong usage is 104, with the reason and without a stack", () => {
     ],
     ["verify", ["--wait", "long"], {}, ["--wait=long must be a duration"]],
     ["up", ["--rate", "fast", "--port", "x"], {}, ["--rate=fast must be a rate", "--port=x must be a port"]],
-    ["quick", ["nowhere", "--method", "TRACE"], {}, ["URL=nowhere must be", "--method=TRACE must be"]],
+    ["quick", ["http://", "--method", "TRACE"], {}, ["URL=http:// must be", "--method=TRACE must be"]],
   ])("every bad value of %s together", async (command, args, env, problems) => {
     const { code, stdout, stderr } = await runCli([command, ...args], env);
     expect([code, stdout]).toEqual([104, ""]);

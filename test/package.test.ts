@@ -101,18 +101,30 @@ test("the tarball holds what the program runs and reads, and nothing else", () =
     expect.arrayContaining([
       ...["LICENSE", "package.json", "cli/rushhour.js"],
       ...["dist/index.js", "dist/index.d.ts", "dist/cli/main.js", "dist/engines/pom.xml"],
+      "dist/examples/scenarios/shop.yaml",
       ...migrations.map((file) => `dist/init_db/migrations/${file}`),
     ]),
   );
   const meant =
-    /^(?:package\.json|(?:README|CHANGELOG)\.md|LICENSE|cli\/rushhour\.js|dist\/.+\.(?:js|d\.ts|json|sql|xml))$/;
+    /^(?:package\.json|(?:README|CHANGELOG)\.md|LICENSE|cli\/rushhour\.js|dist\/.+\.(?:js|d\.ts|json|sql|xml|yaml))$/;
   expect(files.filter((file) => !meant.test(file))).toEqual([]);
   expect(files.filter((file) => /\.test\.|testing|^dist\/(?:test|bench|grafana)\//.test(file))).toEqual([]);
 });
 
 test("the installed command knows every command", async () => {
   const help = await run("rushhour", ["--help"]);
-  for (const name of ["up", "api", "consumer", "producer", "simulate", "quick", "verify", "sql", "doctor"])
+  for (const name of [
+    "up",
+    "api",
+    "consumer",
+    "producer",
+    "simulate",
+    "quick",
+    "new",
+    "verify",
+    "sql",
+    "doctor",
+  ])
     expect(help).toMatch(new RegExp(`^  ${name} `, "m"));
 });
 

@@ -7,7 +7,7 @@ import { json, problem, Problem, PROBLEMS, refuseInvalid } from "../problem.ts";
 import { SHOP_ROUTES } from "../shop-routes.ts";
 
 const Fault = faultSchemaOf(SHOP_ROUTES).openapi("Fault");
-const FaultState = faultStateSchema.openapi("FaultState");
+const FaultState = z.object(faultStateSchema.shape).openapi("FaultState"); // of the zod that knows OpenAPI, whoever loaded first
 
 const LIST = `must be a list of up to ${MAX_ACTIVE_FAULTS} faults`;
 const FaultList = z
