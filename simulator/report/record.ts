@@ -210,13 +210,16 @@ export function recordOf(result: RunResult, parts: RecordParts): RunRecord {
 
 function ratesOf({ plan, figures, elapsed_ms }: RunResult): RunRecord["rates"] {
   const seconds = elapsed_ms / 1_000;
-  const open = plan.scenarios.filter(({ executor }) => isArrivalExecutor(executor));
-  const planned = open.reduce((sum, scenario) => sum + expectedArrivals(scenario, 0, elapsed_ms, plan), 0);
-  let started = 0;
-  for (const { arrived, dropped } of figures.scenarios.values()) started += arrived - dropped;
-  const isRequests = plan.scenarios.every(
-    ({ executor }) => isArrivalExecutor(executor) && executor.arriving === "requests",
+  const open = plan.scenarios.flatMap(({ executor, ...scenario }) =>
+    isArrivalExecutor(executor) ? [{ ...scenario, executor }] : [],
   );
+  const planned = open.reduce((sum, scenario) => sum + expectedArrivals(scenario, 0, elapsed_ms, plan), 0);
+  const counted = open.length === 0 ? plan.scenarios : open; // users start what they like: no plan to compare with
+  const started = counted.reduce((sum, { name }) => {
+    const { arrived, dropped } = figures.scenarios.get(name)!;
+    return sum + arrived - dropped;
+  }, 0);
+  const isRequests = open.every(({ executor }) => executor.arriving === "requests") && open.length > 0;
   return {
     target: open.length === 0 ? null : planned / seconds,
     achieved: started / seconds,
