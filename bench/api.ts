@@ -211,7 +211,7 @@ function report(
   return [
     "## The API with and without its request log\n",
     conditions(values, servers.labels, ["hono", "@hono/node-server", "kafkajs", "autocannon"]),
-    `- ${pinning}; each variant is a fresh process each time, warmed up for ${WARM_UP_SECONDS} s a route`,
+    `- ${pinning}, Kafka runs on both; each variant is a fresh process each time, warmed up for ${WARM_UP_SECONDS} s a route`,
     "- load: autocannon, closed model; CPU is the server process's, user and system, all threads; ratios are of the same repeat\n",
     tableOf("GET /products/:id"),
     "",

@@ -1,4 +1,4 @@
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess, type StdioOptions } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release, totalmem } from "node:os";
@@ -21,7 +21,7 @@ import { userName } from "../init_db/users.ts";
 import { connectAdmin } from "../kafka/admin.ts";
 import { createKafka, type Kafka } from "../kafka/client.ts";
 
-const ROOT = join(import.meta.dirname, "..");
+export const ROOT = join(import.meta.dirname, "..");
 /** Everything a benchmark writes; gone when it ends. */
 export const HOME = join(ROOT, ".rushhour", "bench");
 /** The engines themselves are those of `npm start`. */
@@ -289,16 +289,23 @@ const canPin =
 
 /** Says in the report what {@link startNode} did with its `core`. */
 export const pinning = canPin
-  ? "server pinned to core 0 and load generator to core 1 (taskset); Kafka runs on both"
+  ? "server pinned to core 0 and load generator to core 1 (taskset)"
   : "nothing is pinned: taskset or a second core is missing";
 
 /** A Node process with a message channel; on one core alone where that can be had. Killed at the end at the latest. */
 export function startNode(bench: Bench, core: number, args: readonly string[]): ChildProcess {
-  const command = [...(canPin ? ["taskset", "-c", String(core)] : []), process.execPath, ...args];
-  const child = spawn(command[0]!, command.slice(1), {
-    cwd: ROOT,
-    stdio: ["ignore", "pipe", "inherit", "ipc"],
-  });
+  return startPinned(bench, core, [process.execPath, ...args], ["ignore", "pipe", "inherit", "ipc"]);
+}
+
+/** Any process, with the folder of the project as its own; on one core alone where that can be had, and killed at the end at the latest. */
+export function startPinned(
+  bench: Bench,
+  core: number,
+  command: readonly string[],
+  stdio: StdioOptions,
+): ChildProcess {
+  const [file, ...args] = [...(canPin ? ["taskset", "-c", String(core)] : []), ...command];
+  const child = spawn(file!, args, { cwd: ROOT, stdio });
   bench.onClose(() => child.kill("SIGKILL"));
   return child;
 }
