@@ -165,6 +165,6 @@ function emptyColumns() {
     service_ms: new Float32Array(ROWS),
     waiting_ms: new Float32Array(ROWS),
     sent_bytes: new Uint32Array(ROWS),
-    received_bytes: new Uint32Array(ROWS),
+    received_bytes: new Float64Array(ROWS),
   };
 }

@@ -22,6 +22,12 @@ test("a limit below the first rate and one above the last are told apart", async
   expect(high.held?.rate_per_second).toBe(1_000);
 });
 
+test("steps of a fraction reach the last rate, and none is tried twice", async () => {
+  const tenths = { from_per_second: 0.1, step_per_second: 0.1, max_per_second: 0.5, refinements: 1 };
+  const { trials } = await findMax(tenths, capacityOf(1));
+  expect(trials.map(({ rate_per_second }) => rate_per_second)).toEqual([0.1, 0.2, 0.3, 0.4, 0.5]);
+});
+
 test("what an attempt throws ends the search", async () => {
   const broken = () => Promise.reject(new Error("the target is gone"));
   await expect(findMax(search, broken)).rejects.toThrow("the target is gone");

@@ -5,7 +5,7 @@ export interface Trial {
 }
 
 export interface SearchOptions {
-  readonly from_per_second: number;
+  readonly from_per_second: number; // at most max_per_second
   readonly step_per_second: number;
   readonly max_per_second: number;
   readonly refinements: number; // halvings of the last step, once a rate has not held
@@ -34,7 +34,9 @@ export async function findMax<T extends Trial>(
     if (trial.held) held = trial;
     else broke = trial;
   };
-  for (let rate = from_per_second; broke === undefined && rate <= max_per_second; rate += step_per_second) {
+  for (let step = 0; broke === undefined; step++) {
+    const rate = Number((from_per_second + step * step_per_second).toPrecision(12)); // 0.3, not 0.30000000000000004
+    if (rate > max_per_second) break;
     await take(rate);
   }
   for (let left = refinements; left > 0 && held !== undefined && broke !== undefined; left--) {

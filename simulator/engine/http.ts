@@ -118,13 +118,17 @@ class ResponseHandler implements Dispatcher.DispatchHandler, Exchange, Answer {
     return this.reason !== undefined && (this.reason === GIVEN_UP || TIMEOUTS.includes(this.reason));
   }
 
+  get too_large(): boolean {
+    return this.received_bytes > MAX_CAPTURED_BYTES;
+  }
+
   header(name: string): string | undefined {
     const value = this.#headers[name];
     return Array.isArray(value) ? value.join(", ") : value;
   }
 
   text(): string {
-    return this.received_bytes <= MAX_CAPTURED_BYTES ? Buffer.concat(this.#captured ?? []).toString() : "";
+    return this.too_large ? "" : Buffer.concat(this.#captured ?? []).toString();
   }
 
   json(): unknown {

@@ -18,8 +18,14 @@ const MAX_SLEEP_MS = 1_000;
  * Calls `fire` once for each time of the schedule, as soon as it has come: never early, late by the granularity of
  * Node's timers (about 1 ms) or by as long as the process was busy. Late ones are fired, not skipped.
  * @param startMs when the schedule's clock is 0, in `performance.now()` ms; may lie ahead
+ * @param durationMs when a schedule ends that waits for a change, as while it is paused
  */
-export function pace(schedule: Schedule, startMs: number, fire: (dueMs: number) => void): Pacer {
+export function pace(
+  schedule: Schedule,
+  startMs: number,
+  fire: (dueMs: number) => void,
+  durationMs = Infinity,
+): Pacer {
   const { promise: done, resolve } = Promise.withResolvers<undefined>();
   let sleeping: NodeJS.Timeout | undefined;
   let turning: NodeJS.Immediate | undefined;
@@ -36,11 +42,12 @@ export function pace(schedule: Schedule, startMs: number, fire: (dueMs: number) 
     for (let fired = 0; fired < MAX_PER_TURN; fired++) {
       if (stopped) return;
       const dueMs = schedule.peek();
-      if (dueMs === undefined) {
+      const nowMs = performance.now() - startMs;
+      if (dueMs === undefined || (dueMs === Infinity && nowMs >= durationMs)) {
         end();
         return;
       }
-      if (dueMs > performance.now() - startMs) break;
+      if (dueMs > nowMs) break;
       schedule.take(); // before it is fired: what it does may change the schedule
       fire(dueMs);
     }
@@ -48,7 +55,7 @@ export function pace(schedule: Schedule, startMs: number, fire: (dueMs: number) 
   };
   const sleepUntilDue = () => {
     if (stopped) return;
-    const waitMs = (schedule.peek() ?? 0) - (performance.now() - startMs);
+    const waitMs = Math.min(schedule.peek() ?? 0, durationMs) - (performance.now() - startMs);
     if (waitMs <= 0) turning = setImmediate(turn);
     else sleeping = setTimeout(turn, Math.min(waitMs, MAX_SLEEP_MS));
   };

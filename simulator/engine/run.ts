@@ -1,12 +1,14 @@
 import { v7 as uuidv7 } from "uuid";
 import { Recorder } from "../figures/recorder.ts";
 import type { Progress } from "../figures/recorder.ts";
-import type { EndedRequest } from "../figures/samples.ts";
+import type { EndedRequest, SampleBatch } from "../figures/samples.ts";
 import { createTally, NO_TALLY, tallyPath } from "../ledger/tally.ts";
+import type { TallyWriter } from "../ledger/tally.ts";
 import type { PlanSource } from "../plan/load-plan.ts";
 import type { LoadPlan } from "../plan/plan.ts";
 import type { RunEvent } from "../report/record.ts";
 import type { LoadChange } from "./driver.ts";
+import { RunEvents } from "./run-events.ts";
 import { startHere, startOnThreads } from "./threads.ts";
 
 export interface RunOptions {
@@ -16,7 +18,7 @@ export interface RunOptions {
   readonly source?: PlanSource; // of the plan, for threads
   readonly connections?: number; // see ShardOptions
   readonly timeout_ms?: number; // to the headers of a response, and between two pieces of its body
-  readonly drain_ms?: number; // how long the end waits for requests in flight
+  readonly drain_ms?: number; // how long the end waits for the request that was sent last
   /** Told of the requests that ended, in that order. */
   readonly onEnded?: ((ended: readonly EndedRequest[]) => void) | undefined;
 }
@@ -39,7 +41,7 @@ export interface Run {
   onEvent(listener: (event: RunEvent) => void): () => void;
   /** Sends nothing new and lets what is in flight end, up to the drain deadline. May be called twice. */
   stop(): void;
-  /** The result; rejects with a RushhourError when the tally cannot be written. */
+  /** The result; rejects with a RushhourError when the tally cannot be written or a worker thread died. */
   readonly done: Promise<RunResult>;
 }
 
@@ -61,62 +63,61 @@ export interface RunResult {
  * @throws RushhourError when the tally's folder cannot be made
  */
 export async function startRun(plan: LoadPlan, options: RunOptions): Promise<Run> {
-  const { run_id = uuidv7(), workers = 1, source, connections = 1_000 } = options;
-  const { timeout_ms = 30_000, drain_ms = 30_000, onEnded } = options;
+  const { run_id = uuidv7(), workers = 1, source, onEnded } = options;
+  const { connections = 1_000, timeout_ms = 30_000, drain_ms = 30_000 } = options;
   const recorder = new Recorder(plan);
-  const events: RunEvent[] = [];
-  const tally =
-    options.home === undefined
-      ? NO_TALLY
-      : createTally(tallyPath(options.home, run_id), {
-          ...{ run_id, seed: plan.seed, target: plan.target, started_at: new Date().toISOString() },
-        });
-  const common = { run_id, connections, timeout_ms, drain_ms, details: onEnded !== undefined };
-  const onBatch: Parameters<typeof startHere>[2] = (shard, batch) => {
+  const events = new RunEvents();
+  const tally = openTally(plan, run_id, options.home);
+
+  const elapsedMs = () => performance.now() - shards.start_ms;
+  const onBatch = (shard: number, batch: SampleBatch) => {
     recorder.add(shard, batch, elapsedMs());
     if (batch.tally !== "") tally.lines(batch.tally);
     if (batch.details !== undefined && batch.details.length > 0) onEnded?.(batch.details);
   };
-  const elapsedMs = () => performance.now() - shards.start_ms;
+  const common = { run_id, connections, timeout_ms, drain_ms, details: onEnded !== undefined };
   const shards =
     workers > 1 && source !== undefined
       ? await startOnThreads(plan, source, workers, common, onBatch)
       : startHere(plan, common, onBatch);
   const started_at = new Date(performance.timeOrigin + shards.start_ms);
+
   let stopped = false;
   let ended = false;
-
   const stop = () => {
     if (!ended) stopped = true;
     shards.stop();
   };
-  const listeners = new Set<(event: RunEvent) => void>();
 
   const untilDone = async (): Promise<RunResult> => {
-    const { scenario_error, scheduled_ms } = await Promise.race([shards.done, tally.failed]);
-    ended = true;
-    const ended_at = new Date();
-    await tally.close({ ...recorder.counts, ended_at: ended_at.toISOString() });
-    return {
-      ...{ run_id, plan, started_at, ended_at, stopped, scenario_error, events },
-      elapsed_ms: scheduled_ms,
-      figures: recorder,
-    };
+    try {
+      const { scenario_error, scheduled_ms } = await Promise.race([shards.done, tally.failed]);
+      ended = true;
+      const ended_at = new Date();
+      await tally.close({ ...recorder.counts, ended_at: ended_at.toISOString() });
+      return {
+        ...{ run_id, plan, started_at, ended_at, stopped, scenario_error, events: events.all },
+        elapsed_ms: scheduled_ms,
+        figures: recorder,
+      };
+    } catch (error) {
+      stop();
+      await tally.close().catch(() => undefined); // why is known already
+      throw error;
+    }
   };
 
   return {
-    ...{ run_id, started_at, recorder, events, elapsedMs, stop },
+    ...{ run_id, started_at, recorder, elapsedMs, stop, events: events.all },
     progress: () => recorder.progress(elapsedMs()),
     change: (change) => shards.change(change),
-    note(text) {
-      const event = { at_ms: Math.round(elapsedMs()), text };
-      events.push(event);
-      for (const listener of listeners) listener(event);
-    },
-    onEvent(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    done: untilDone().finally(stop),
+    note: (text) => events.add(elapsedMs(), text),
+    onEvent: (listener) => events.listen(listener),
+    done: untilDone(),
   };
+}
+
+function openTally({ seed, target }: LoadPlan, run_id: string, home: string | undefined): TallyWriter {
+  if (home === undefined) return NO_TALLY;
+  return createTally(tallyPath(home, run_id), { run_id, seed, target, started_at: new Date().toISOString() });
 }

@@ -17,7 +17,7 @@ export interface ShardOptions {
   readonly start_at_ms: number; // Unix ms with fraction, as `performance.timeOrigin + performance.now()`
   readonly connections: number; // requests beyond them wait for one, which their response time shows
   readonly timeout_ms: number;
-  readonly drain_ms: number; // how long the end waits for requests in flight
+  readonly drain_ms: number; // how long the end waits for the request that was sent last
   readonly details: boolean;
 }
 
@@ -48,8 +48,11 @@ export function startShard(
   const startMs = options.start_at_ms - performance.timeOrigin;
   const client = createHttpClient(plan.target, { connections, timeout_ms });
   const batches = new BatchWriter(startMs, options.details, onBatch);
+  const cut = Promise.withResolvers<undefined>();
   const idle = Promise.withResolvers<undefined>();
   let inFlight = 0;
+  let lastSentMs = startMs;
+  let stopped = false;
   let ending = false;
   let scenario_error: string | undefined;
 
@@ -68,6 +71,7 @@ export function startShard(
     const counts = batches.scenario(scenario.name);
     const request: DriverContext["request"] = (iteration, step, dueAtMs, done) => {
       const sentMs = performance.now();
+      lastSentMs = sentMs;
       inFlight++;
       counts.sent++;
       batches.delayed(sentMs - dueAtMs);
@@ -112,9 +116,9 @@ export function startShard(
   const cutAll = () => {
     stopped = true;
     for (const { driver } of driven) driver.cut();
+    cut.resolve(undefined);
   };
 
-  let stopped = false;
   /** A schedule that came to its end lasted its whole duration, even when its last arrival was early. */
   const scheduledMs = ({ start_ms, executor }: Scenario) => {
     const nowMs = performance.now() - startMs;
@@ -127,12 +131,13 @@ export function startShard(
       driven.map(async ({ scenario, driver }) => {
         await driver.started;
         scheduled_ms = Math.max(scheduled_ms, scheduledMs(scenario));
-        await within(scenario.graceful_stop_ms, driver.done);
+        await within(scenario.graceful_stop_ms, Promise.race([driver.done, cut.promise]));
         driver.cut();
       }),
     );
     ending = true;
-    if (inFlight > 0) await within(options.drain_ms, idle.promise);
+    if (inFlight > 0)
+      await within(Math.max(0, lastSentMs + options.drain_ms - performance.now()), idle.promise);
     await client.close(); // what is still in flight ends unanswered
     batches.close();
     return { scenario_error, scheduled_ms };

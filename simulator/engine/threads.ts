@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { messageOf, RushhourError } from "../../contract/errors.ts";
 import type { SampleBatch } from "../figures/samples.ts";
 import type { LoadPlan } from "../plan/plan.ts";
 import type { PlanSource } from "../plan/load-plan.ts";
@@ -36,7 +37,8 @@ export function startHere(plan: LoadPlan, options: CommonOptions, onBatch: OnBat
 const START_LEAD_MS = 50;
 
 /**
- * One shard on each of `count` worker threads; each makes the plan again from `source`, and all start together.
+ * One shard on each of `count` worker threads; each makes the plan again from `source`, and all start together. When
+ * one dies, the others stop and `done` rejects with a RushhourError once they have ended.
  * @throws what making the plan throws on a thread
  */
 export async function startOnThreads(
@@ -64,18 +66,24 @@ export async function startOnThreads(
   };
   tellAll({ type: "start", start_at_ms: performance.timeOrigin + start_ms });
   const stop = () => tellAll({ type: "stop" });
-  const results = threads.map(async ({ done }) => {
-    const result = await done;
-    if (result.scenario_error !== undefined) stop(); // one thread's journey ends the run of all
-    return result;
-  });
+  const untilDone = async (): Promise<ShardResult> => {
+    const results = threads.map(async ({ done }) => {
+      const result = await done.catch((error: unknown) => {
+        stop();
+        throw error;
+      });
+      if (result.scenario_error !== undefined) stop(); // one thread's journey ends the run of all
+      return result;
+    });
+    await Promise.allSettled(results); // when one died, the others' requests in flight end first
+    await endAll();
+    return togetherOf(await Promise.all(results));
+  };
   return {
     start_ms,
     stop,
     change: (change) => tellAll({ type: "change", change }),
-    done: Promise.all(results)
-      .then(togetherOf)
-      .finally(() => endAll()),
+    done: untilDone(),
   };
 }
 
@@ -94,15 +102,25 @@ function startThread(input: WorkerInput, onBatch: (batch: SampleBatch) => void) 
         return done.resolve(message.result);
     }
   });
-  const failed = (error: unknown) => {
+  worker.on("error", (error) => {
     ready.reject(error);
-    done.reject(error);
-  };
-  worker.on("error", failed);
-  worker.on("exit", () => failed(new Error("a worker thread ended before its load")));
+    done.reject(threadDied(messageOf(error), error));
+  });
+  worker.on("exit", (code) => {
+    const died = threadDied(`it exited with code ${code}`);
+    ready.reject(died);
+    done.reject(died);
+  });
   done.promise.catch(() => undefined); // whoever awaits it hears of it
   ready.promise.catch(() => undefined);
   return { worker, ready: ready.promise, done: done.promise };
+}
+
+function threadDied(why: string, cause?: unknown): RushhourError {
+  const message =
+    `a worker thread died in the middle of the run: ${why}; what it had in flight is not known, so there are no ` +
+    "figures - mend the journey if that is where it comes from, or give each thread less to do with --workers";
+  return new RushhourError("ROLE_FAILED", message, { cause });
 }
 
 function togetherOf(results: readonly ShardResult[]): ShardResult {

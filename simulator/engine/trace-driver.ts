@@ -7,11 +7,32 @@ import { pace } from "./pacer.ts";
 
 const AHEAD = 4_000; // requests read before they are due
 
+/** A trace's own time, which passes `factor` times as fast as ours. */
+class TraceClock {
+  #traceMs = 0;
+  #atMs = 0; // when it was that time
+  #factor = 1;
+
+  /** 0 stops it. */
+  scale(factor: number, nowMs: number): void {
+    this.#traceMs += (nowMs - this.#atMs) * this.#factor;
+    this.#atMs = nowMs;
+    this.#factor = factor;
+  }
+
+  /** Infinity while it is stopped before that. */
+  whenIs(traceMs: number): number {
+    const aheadMs = traceMs - this.#traceMs;
+    return aheadMs <= 0 ? this.#atMs : this.#atMs + aheadMs / this.#factor;
+  }
+}
+
 /** Replays requests at the times they are due. They are read ahead, so a slow source does not delay them. */
 export function driveTrace(context: DriverContext, requests: () => AsyncIterable<TracedRequest>): Driver {
   const { counts, startMs } = context;
   const traces = numberedStreams(context.plan.seed, `${context.scenario.name} traces`);
   const source = requests()[Symbol.asyncIterator]();
+  const clock = new TraceClock();
   const ended = Promise.withResolvers<undefined>();
   let queue: TracedRequest[] = [];
   let at = 0; // of the next in the queue
@@ -43,7 +64,10 @@ export function driveTrace(context: DriverContext, requests: () => AsyncIterable
   };
   let current: TracedRequest | undefined;
   const schedule: Schedule = {
-    peek: () => queue[at]?.due_ms ?? (isRead ? undefined : Infinity),
+    peek() {
+      const next = queue[at];
+      return next === undefined ? (isRead ? undefined : Infinity) : clock.whenIs(next.due_ms);
+    },
     take() {
       current = queue[at++];
       if (queue.length - at < AHEAD / 2) read();
@@ -68,7 +92,10 @@ export function driveTrace(context: DriverContext, requests: () => AsyncIterable
     await source.return?.();
   });
   return {
-    scale: () => undefined, // the times are the trace's own
+    scale(factor) {
+      clock.scale(factor, performance.now() - startMs);
+      pacer.wake();
+    },
     stop: () => pacer.stop(),
     cut: () => pacer.stop(),
     started: pacer.done,

@@ -12,7 +12,7 @@ export interface SampleBatch {
   readonly service_ms: Float32Array; // from the send; NaN likewise
   readonly waiting_ms: Float32Array; // from the send to the first byte; NaN likewise
   readonly sent_bytes: Uint32Array; // of bodies
-  readonly received_bytes: Uint32Array;
+  readonly received_bytes: Float64Array;
   /** Schedule delays of the requests handed to the HTTP client since the last batch; they may not have ended yet. */
   readonly delay_ms: Float32Array;
   /** Steps named for the first time, in the order of their indexes. */

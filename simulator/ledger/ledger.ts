@@ -35,6 +35,7 @@ export interface Store {
 
 export interface VerifyOptions {
   readonly waitMs?: number | undefined; // how long the pipeline may take to catch up; default 60 s
+  readonly settledMs?: number; // caught up for so long without another row, what is not there is missing; default 3 s
   readonly maxInMemory?: number; // requests; more are compared by way of the disk
   readonly onWait?: (ledger: Ledger) => void;
 }
@@ -45,7 +46,6 @@ export interface VerifiedRun extends PipelineReport {
 }
 
 const POLL_MS = 250;
-const SETTLED_MS = 3_000; // caught up for so long without another row: what is not there will not come
 const MAX_IN_MEMORY = 500_000; // about 180 MB
 const COMPARED_PER_MS = 100; // requests, about
 const WAIT_PER_COMPARISON = 10; // times its own length, so that asking does not slow down what is waited for
@@ -57,7 +57,7 @@ const WAIT_PER_COMPARISON = 10; // times its own length, so that asking does not
 export async function verifyRun(
   tally: Tally,
   store: Store,
-  { waitMs = 60_000, maxInMemory = MAX_IN_MEMORY, onWait }: VerifyOptions = {},
+  { waitMs = 60_000, settledMs = 3_000, maxInMemory = MAX_IN_MEMORY, onWait }: VerifyOptions = {},
 ): Promise<VerifiedRun> {
   const deadlineMs = performance.now() + waitMs;
   let nextMs = performance.now() + (WAIT_PER_COMPARISON * tally.counts.sent) / COMPARED_PER_MS;
@@ -68,7 +68,7 @@ export async function verifyRun(
     const beganMs = performance.now();
     const isOver = beganMs >= deadlineMs;
     if (!caughtUp) quietSinceMs = undefined;
-    const isQuiet = quietSinceMs !== undefined && beganMs - quietSinceMs >= SETTLED_MS;
+    const isQuiet = quietSinceMs !== undefined && beganMs - quietSinceMs >= settledMs;
     const justCaughtUp = caughtUp && quietSinceMs === undefined;
 
     if (justCaughtUp || isQuiet || isOver || beganMs >= nextMs) {

@@ -78,6 +78,16 @@ test("without a footer the lines are counted, and a torn last line is left out",
   expect(await collect(tally.ids())).toEqual(["id-1"]);
 });
 
+test("closed without a footer it has every line, and does not claim to be complete", async () => {
+  const path = tallyPath(temporaryHome(), "run-1");
+  const writer = createTally(path, header);
+  writer.lines(answeredLine("id-1") + unansweredLine("ECONNRESET"));
+  await writer.close();
+  const tally = await readTally(path);
+  expect(tally.ended_at).toBeUndefined();
+  expect(tally.counts).toMatchObject({ sent: 2, answered: 1, unanswered: 1 });
+});
+
 test("an id that cannot be one counts as an answer without id", async () => {
   const path = tallyPath(temporaryHome(), "run-1");
   const tally = createTally(path, header);

@@ -33,8 +33,8 @@ export interface TallyFooter extends TallyCounts {
 export interface TallyWriter {
   /** @param text of {@link answeredLine} and {@link unansweredLine}, any number of them */
   lines(text: string): void;
-  /** Writes what is buffered and the footer. */
-  close(footer: TallyFooter): Promise<void>;
+  /** Writes what is buffered and the footer; none when the run did not come to its end. */
+  close(footer?: TallyFooter): Promise<void>;
   /** Rejects with a RushhourError when the file cannot be written; never resolves. */
   readonly failed: Promise<never>;
 }
@@ -105,7 +105,7 @@ export function createTally(path: string, header: TallyHeader): TallyWriter {
     failed: failure.promise,
     lines,
     async close(footer) {
-      lines(`${JSON.stringify(footer)}\n`);
+      if (footer !== undefined) lines(`${JSON.stringify(footer)}\n`);
       flush();
       clearInterval(flushing);
       file.end();
