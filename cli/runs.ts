@@ -4,8 +4,9 @@ import pc from "picocolors";
 import { z } from "zod";
 import { readSettings, sqlSettings } from "../contract/config.ts";
 import { RushhourError } from "../contract/errors.ts";
-import type { IncidentRecord, RunRecord, ThresholdResult } from "../simulator/report/record.ts";
-import { milliseconds } from "../simulator/report/format.ts";
+import type { IncidentRecord, RunRecord } from "../simulator/report/record.ts";
+import { cut, decimal, integer, milliseconds, percent, printable } from "../simulator/report/format.ts";
+import { thresholdLine } from "../simulator/report/report.ts";
 import { hasDatabase, loadRun, localRunIds, queryRuns, readRecord, runRecordPath } from "./run-records.ts";
 
 const LIMIT_RULE = "must be a whole number from 1 to 10000";
@@ -77,7 +78,7 @@ interface RunLine {
   readonly started_at: string;
   readonly scenario: string;
   readonly target: string;
-  readonly state: string; // running, finished
+  readonly state: string; // running, finished, or no end: it was killed
   readonly requests: number | null;
   readonly failed: number | null;
   readonly rate: number | null;
@@ -96,10 +97,15 @@ async function listRuns(settings: Settings, options: Options): Promise<RunLine[]
     .slice(0, settings.RUNS_LIMIT);
 }
 
+/** A run repeats each 10 s that it goes on (see simulations.ts): one that has not for so long was killed. */
+const SILENT_SECONDS = 30;
+
 async function storedRuns(settings: Settings, scenario: string | undefined): Promise<RunLine[]> {
   const rows = await queryRuns(
     settings,
-    `SELECT run_id, started_at, scenario, target, state, requests, failed, rate, p95_ms, verdict, exit_code FROM runs
+    `SELECT run_id, started_at, scenario, target, requests, failed, rate, p95_ms, verdict, exit_code,
+            IF(state = 'running' AND updated_at < UTC_TIMESTAMP(3) - INTERVAL ${SILENT_SECONDS} SECOND, 'no end', state) AS state
+       FROM runs
       ${scenario === undefined ? "" : "WHERE scenario = ?"} ORDER BY started_at DESC LIMIT ?`,
     [...(scenario === undefined ? [] : [scenario]), settings.RUNS_LIMIT],
   );
@@ -153,7 +159,7 @@ function tableOf(runs: readonly RunLine[]): string {
       run.run_id.slice(0, ID_LENGTH),
       run.started_at.slice(5, 16).replace("T", " "),
       cut(run.scenario, 13),
-      run.rate === null ? "" : shortNumber(run.rate),
+      run.rate === null ? "" : decimal(run.rate),
       run.p95_ms === null ? "" : milliseconds(run.p95_ms),
       run.failed === null || !run.requests ? "" : percent(run.failed / run.requests),
       verdictOf(run),
@@ -176,7 +182,7 @@ function detailsOf(record: RunRecord): string {
     entry("started", `${record.started_at}, ${(record.elapsed_ms / 1_000).toFixed(1)} s`),
     entry("seed", `${record.seed}`),
     ...(record.digest === null ? [] : [entry("digest", record.digest)]),
-    entry("requests", `${integer(counts.sent)}  ${shortNumber(rates.requests)}/s`),
+    entry("requests", `${integer(counts.sent)}  ${decimal(rates.requests)}/s`),
     entry(
       "failed",
       `${integer(counts.failed)}  ${counts.sent > 0 ? percent(counts.failed / counts.sent) : ""}`,
@@ -190,7 +196,10 @@ function detailsOf(record: RunRecord): string {
             `missing ${integer(ledger.missing ?? 0)}  duplicates ${integer(ledger.duplicates ?? 0)}`,
           ),
         ]),
-    ...section("THRESHOLDS", record.thresholds.map(thresholdLine)),
+    ...section(
+      "THRESHOLDS",
+      record.thresholds.map((result) => thresholdLine(result)),
+    ),
     ...section("INCIDENTS", record.incidents.length === 0 ? [] : [incidentTable(record)]),
     "",
     `again: ${printable(record.command)}`,
@@ -199,12 +208,6 @@ function detailsOf(record: RunRecord): string {
 
 function section(title: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : ["", pc.bold(title), ...lines];
-}
-
-function thresholdLine({ metric, expression, value, passed, aborted }: ThresholdResult): string {
-  const measured = value === null ? "no data" : value.toLocaleString("en", { maximumFractionDigits: 3 });
-  const mark = passed ? pc.green("✓") : pc.red("✗");
-  return `  ${mark} ${printable(metric)} ${printable(expression)}  ${measured}${aborted ? "  ended the run" : ""}`;
 }
 
 function incidentTable({ incidents, started_at }: RunRecord): string {
@@ -258,29 +261,6 @@ function verdictOf({ state, verdict }: { state: string; verdict: string | null }
 
 function entry(name: string, value: string): string {
   return `  ${`${name} `.padEnd(16, ".")} ${value}`;
-}
-
-/** What others wrote moves no cursor. */
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, " ");
-}
-
-function cut(text: string, length: number): string {
-  const clean = printable(text);
-  return clean.length > length ? `${clean.slice(0, length - 1)}…` : clean;
-}
-
-function integer(value: number): string {
-  return value.toLocaleString("en");
-}
-
-/** `0.5`, `199.8`, `12,345` */
-function shortNumber(value: number): string {
-  return value.toLocaleString("en", { maximumFractionDigits: value < 1_000 ? 1 : 0 });
-}
-
-function percent(share: number): string {
-  return `${(share * 100).toFixed(2)} %`;
 }
 
 function seconds(ms: number): string {

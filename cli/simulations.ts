@@ -23,13 +23,16 @@ export interface RunIncident extends IncidentRecord {
 
 /** Where runs and incidents are announced, so that they become rows of `runs` and `incidents`. */
 export interface Simulations {
-  /** Says that a run has started or, with its whole record, that it has ended. @returns false when Kafka did not take it */
+  /** Says that a run has started, and again every 10 s while it goes on, or, with its whole record, that it has ended. @returns false when Kafka did not take it */
   publishRun(run: StartedRun | RunRecord): Promise<boolean>;
   /** Says all that is known of an incident: at its start, at its end, and when the requests it affected are counted. */
   publishIncident(incident: RunIncident): Promise<boolean>;
   /** Waits for what is being sent. */
   close(): Promise<void>;
 }
+
+/** A run that says nothing for longer than a few of these was killed. */
+const HEARTBEAT_MS = 10_000;
 
 /**
  * Opens nothing yet: Kafka is asked with the first record. A run is worth more than its announcement, so a failure is
@@ -43,6 +46,7 @@ export function openSimulations(
   const producer = createBatchProducer(createKafka({ brokers, clientId: "rushhour-simulations", logger }));
   let hasFailed = false;
   let sending: Promise<unknown> = Promise.resolve(); // one at a time, in their order
+  let heartbeat: NodeJS.Timeout | undefined;
 
   function publish(record: SimulationRecord): Promise<boolean> {
     const sent = sending.then(async () => {
@@ -63,9 +67,15 @@ export function openSimulations(
   }
 
   return {
-    publishRun: (run) => publish("ended_at" in run ? finishedRun(run) : runningRun(run)),
+    publishRun(run) {
+      clearInterval(heartbeat);
+      if ("ended_at" in run) return publish(finishedRun(run));
+      heartbeat = setInterval(() => void publish(runningRun(run)), HEARTBEAT_MS).unref();
+      return publish(runningRun(run));
+    },
     publishIncident: (incident) => publish(incidentState(incident)),
     async close() {
+      clearInterval(heartbeat);
       await sending;
       await producer.close();
     },

@@ -68,9 +68,10 @@ const RUN_COLUMNS: readonly (readonly [column: string, literal: (run: RunState) 
   ["state", (run) => text(run.state)],
 ];
 
-/** The end of a run replaces its start and what was said of the end before. */
+/** The end of a run replaces its start, and what is said later replaces what was said before; nothing goes back from the end. */
 const REPLACES =
-  "VALUES(state) = 'finished' AND (runs.state = 'running' OR VALUES(updated_at) >= runs.updated_at)";
+  "(VALUES(state) = 'finished' AND runs.state = 'running') OR " +
+  "(VALUES(state) = runs.state AND VALUES(updated_at) >= runs.updated_at)";
 
 /** Assignments go from left to right and see those before, so what the condition asks for comes last: updated_at, state. */
 function upsertRuns(runs: readonly RunState[]): string {

@@ -114,8 +114,15 @@ describe("a run", () => {
       scenario: "it's 100 % \\ “shop”\n",
       ledger: { missing: 3, duplicates: 1 },
       thresholds: [
-        { metric: "http_req_failed", expression: "rate<0.01", value: 0.02, passed: false, aborted: false },
-        { metric: "checks", expression: "rate>0.9", value: 1, passed: true, aborted: false },
+        {
+          metric: "http_req_failed",
+          expression: "rate<0.01",
+          value: 0.02,
+          passed: false,
+          aborted: false,
+          reason: null,
+        },
+        { metric: "checks", expression: "rate>0.9", value: 1, passed: true, aborted: false, reason: null },
       ],
     });
     const { run_id, scenario, target, seed, digest, tags, command, started_at } = run;
@@ -214,6 +221,7 @@ describe("records in any order, together or one by one,", () => {
       ...{ thresholds_failed: 0, record: { v: 1 } },
     };
     const said = [
+      { ...run, state: "running", reported_at: "2026-11-21T09:30:10.000Z" },
       { ...run, state: "running", reported_at: "2026-11-21T09:32:00.000Z" }, // a clock that was set back
       { ...run, ...end, reported_at: "2026-11-21T09:31:00.000Z" },
       { ...run, ...end, missing: 2, verdict: "ledger_unbalanced", reported_at: "2026-11-21T09:31:30.000Z" },
@@ -353,7 +361,24 @@ describe("rushhour runs", () => {
         started_at: `2026-11-21T09:0${minute}:00.000Z`,
         ...{ verdict: "generator_behind", exit_code: 112, reason: "too slow" },
         thresholds: [
-          { metric: "response_time", expression: "p(95)<200", value: 250.5, passed: false, aborted: true },
+          {
+            metric: "response_time",
+            expression: "p(95)<200",
+            value: 250.5,
+            passed: false,
+            aborted: true,
+            reason: null,
+          },
+          {
+            ...{
+              metric: "server errors",
+              expression: "value<10",
+              value: null,
+              passed: false,
+              aborted: false,
+            },
+            reason: "the query failed: Unknown column 'nonsense' in 'SELECT'\u001b[31m",
+          },
         ],
         incidents: [anIncident({ started_at: `2026-11-21T09:0${minute}:10.000Z` })],
       }),
@@ -369,18 +394,18 @@ describe("rushhour runs", () => {
       const { stdout } = await runCli(["runs", "--json", ...args], env);
       return (JSON.parse(stdout) as { run_id: string }[]).map((run) => run.run_id);
     };
-    return { ...{ first, second, local, running, env, home, idsOf } };
+    return { ...{ first, second, local, running, env, home, idsOf, pool: database.pool } };
   }
 
   test("lists those in SQL and those of this checkout, newest first, and shows one", async () => {
-    const { first, second, local, running, env, home, idsOf } = await someRuns();
+    const { first, second, local, running, env, home, idsOf, pool } = await someRuns();
     const { code, stdout } = await runCli(["runs"], env);
     expect(code).toBe(0);
     const lines = stdout.trimEnd().split("\n");
     expect(lines).toHaveLength(5);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
     expect(lines[1]).toMatch(/ 11-21 09:04 +shop +running *$/);
-    expect(lines[3]).toMatch(/ 11-21 09:02 +a scenario w… .* ms +\d\.\d\d % +behind *$/);
+    expect(lines[3]).toMatch(/ 11-21 09:02 +a scenario w… .* ms +\d[\d.]* % +behind *$/);
 
     const all = [running, local, second, first].map(({ run_id }) => run_id);
     expect(await idsOf()).toEqual(all);
@@ -393,9 +418,13 @@ describe("rushhour runs", () => {
     expect(one.stdout).toMatch(
       /^run .* {2}behind\n {2}too slow\n {2}scenario \.+ a scenario with a long name \[31m\n/,
     );
-    expect(one.stdout).toContain("✗ response_time p(95)<200  250.5  ended the run");
+    expect(one.stdout).toContain("✗ response_time  p(95)<200  is 250.5 ms  ended the run");
+    expect(one.stdout).toMatch(/✗ server errors {2}value<10\n? +the query failed: Unknown column 'nonsense'/);
     expect(one.stdout).toMatch(/outage +error-burst +POST \/orders +10\.0 s +\? +\?/);
     expect(one.stdout).not.toContain("\u001b");
+
+    await pool.query("UPDATE runs SET updated_at = updated_at - INTERVAL 1 MINUTE WHERE state = 'running'");
+    expect((await runCli(["runs"], env)).stdout).toMatch(/ 11-21 09:04 +shop +no end *$/m);
 
     const unknown = await runCli(["runs", "0192ffff"], env);
     expect([unknown.code, unknown.stdout]).toEqual([104, ""]);
