@@ -5,6 +5,7 @@ import { readSettings, sqlSettings } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
 import { compareRuns } from "../simulator/report/compare.ts";
 import type { ComparedFigure, Comparison } from "../simulator/report/compare.ts";
+import { cut, printable } from "../simulator/report/format.ts";
 import { changeOf, comparisonHtml, JUDGEMENTS, valueOf } from "../simulator/report/html/comparison.ts";
 import type { RunRecord } from "../simulator/report/record.ts";
 import { writePage } from "./report.ts";
@@ -67,13 +68,16 @@ Examples:
 
 /** The comparison for a terminal of 80 columns, without the final line feed. */
 export function comparisonText(a: RunRecord, b: RunRecord, comparison: Comparison): string {
-  const { figures, steps, differences, too_short, tolerance, verdict } = comparison;
+  const { figures, steps, differences, invalid, too_short, tolerance, verdict } = comparison;
   const differing = steps.filter(({ judgement }) => judgement !== "not_judged");
   return [
     runLine("A", a),
     runLine("B", b),
-    ...(differences.length === 0 ? [] : [pc.yellow(`not runs of the same load: ${differences.join("; ")}`)]),
-    ...(too_short === null ? [] : [pc.yellow(too_short)]),
+    ...[
+      ...differences.map((difference) => `not the same load: ${difference}`),
+      ...invalid,
+      ...(too_short === null ? [] : [too_short]),
+    ].flatMap((text) => folded(text).map((line) => pc.yellow(line))),
     "",
     pc.bold(row("", "A", "B", "change", "95 % interval", "difference")),
     ...figures.map(figureRow),
@@ -88,7 +92,13 @@ export function comparisonText(a: RunRecord, b: RunRecord, comparison: Compariso
 }
 
 function runLine(name: string, run: RunRecord): string {
-  return `${name}  ${run.run_id}  ${run.scenario}  ${run.started_at.slice(0, 16).replace("T", " ")}`;
+  const started = run.started_at.slice(0, 16).replace("T", " ");
+  return `${name}  ${run.run_id}  ${started}  ${cut(run.scenario, 20)}`;
+}
+
+/** Lines of at most 80 columns, parted at spaces; a word that is longer stays whole. */
+function folded(text: string): string[] {
+  return printable(text).match(/\S.{0,78}\S(?=\s|$)|\S+/g) ?? [];
 }
 
 const NAME_COLUMNS = 18;

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf, RushhourError } from "../contract/errors.ts";
+import { RushhourError } from "../contract/errors.ts";
 import { conductIncidents, createFaultControl, isFault } from "../simulator/engine/incidents.ts";
 import type { Incidents } from "../simulator/engine/incidents.ts";
 import { assertReachable } from "../simulator/engine/http.ts";
@@ -14,11 +14,13 @@ import type { VerifiedRun } from "../simulator/ledger/ledger.ts";
 import { planDigest } from "../simulator/plan/digest.ts";
 import type { PlanSource } from "../simulator/plan/load-plan.ts";
 import type { LoadPlan } from "../simulator/plan/plan.ts";
+import { takesStdout } from "../simulator/report/outputs.ts";
 import type { Output } from "../simulator/report/outputs.ts";
 import { recordOf } from "../simulator/report/record.ts";
 import type { IncidentRecord, RunRecord } from "../simulator/report/record.ts";
 import { reportText, summaryOf } from "../simulator/report/report.ts";
 import type { SummaryMode } from "../simulator/report/report.ts";
+import { writeResult } from "./result-file.ts";
 import { runRecordPath } from "./run-records.ts";
 import type { Simulations } from "./simulations.ts";
 
@@ -148,28 +150,34 @@ export async function judge(
     delay: pipeline.delay,
   };
   const values = metricValues(figures, () => elapsed_ms, delivery ?? undefined);
-  const judged = await evaluateThresholds(plan.thresholds, values, { run_id, query, aborted });
   return recordOf(result, {
     digest: planDigest(plan, Math.ceil(elapsed_ms)),
     ...{ command, pipeline, incidents },
-    thresholds: judged.map(({ metric, expression, value, passed, aborted: ended }) => {
-      return { metric, expression, value, passed, aborted: ended };
-    }),
+    thresholds: await evaluateThresholds(plan.thresholds, values, { run_id, query, aborted }),
   });
 }
 
 export interface ReportOptions {
   readonly home: string;
+  readonly print: (text: string) => void; // see printerFor
   readonly summaryMode: SummaryMode;
   readonly summaryExport: string | undefined;
   readonly ledgerLines: readonly string[];
+}
+
+/**
+ * Where the report goes: standard output, unless one of `--out` writes its requests there.
+ * @throws RushhourError CONFIG_INVALID for an `--out` that is wrong
+ */
+export function printerFor(out: readonly string[] | undefined): (text: string) => void {
+  return takesStdout(out) ? console.error : console.log;
 }
 
 /** Keeps the record, prints the report, writes the summary, and sets the exit code. */
 export function report(record: RunRecord, options: ReportOptions): void {
   keepRecord(options.home, record);
   if (options.summaryMode !== "disabled") {
-    console.log(reportText(record, options.ledgerLines, options.summaryMode));
+    options.print(reportText(record, options.ledgerLines, options.summaryMode));
   }
   if (options.summaryExport !== undefined) {
     exportSummary(options.summaryExport, `${JSON.stringify(summaryOf(record), null, 2)}\n`);
@@ -184,13 +192,5 @@ function keepRecord(home: string, record: RunRecord): void {
 }
 
 export function exportSummary(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new RushhourError(
-      "CONFIG_INVALID",
-      `--summary-export=${path} cannot be written: ${messageOf(error)}; name a file in a folder that exists`,
-      { cause: error },
-    );
-  }
+  writeResult("--summary-export", path, text);
 }

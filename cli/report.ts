@@ -1,10 +1,9 @@
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Command } from "commander";
 import { readSettings, sqlSettings } from "../contract/config.ts";
-import { messageOf, RushhourError } from "../contract/errors.ts";
 import { reportHtml } from "../simulator/report/html/report.ts";
+import { writeResult } from "./result-file.ts";
 import { loadRun } from "./run-records.ts";
 
 export function reportCommand(): Command {
@@ -36,14 +35,6 @@ Examples:
  * @throws RushhourError CONFIG_INVALID naming `flag`
  */
 export function writePage(flag: string, path: string, text: string): string {
-  try {
-    writeFileSync(path, text);
-  } catch (error) {
-    throw new RushhourError(
-      "CONFIG_INVALID",
-      `${flag}=${path} cannot be written: ${messageOf(error)}; name a file in a folder that exists`,
-      { cause: error },
-    );
-  }
+  writeResult(flag, path, text);
   return `${path}: open ${pathToFileURL(resolve(path)).href} in a browser`;
 }

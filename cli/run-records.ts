@@ -145,8 +145,9 @@ async function storedRecord(runId: string, settings: ServerSettings): Promise<Ru
   return parseRecord(text, `the column record of run ${runId}`);
 }
 
-/** Whether a database is named or runs for this checkout, with a reader to ask as. */
+/** Whether a database is named, or runs for this checkout with a reader to ask as. */
 export function hasDatabase(settings: ServerSettings): boolean {
+  if (settings.MYSQL_URL !== undefined) return true; // if it cannot be asked, that is to be said
   try {
     userUrlOf("reader", settings);
     return true;

@@ -73,13 +73,10 @@ export function metricValues(recorder: Recorder, elapsedMs: () => number, delive
     },
     counter(selector) {
       const count = isWhole(selector) ? totalCount(selector) : recorder.parts.find(selector)?.total;
-      return count === undefined ? undefined : { count, per_second: count / (elapsedMs() / 1_000) };
+      return count === undefined
+        ? undefined
+        : { count, per_second: (count * 1_000) / Math.max(1, elapsedMs()) };
     },
-    gauge(selector) {
-      if (!isWhole(selector)) return recorder.parts.find(selector)?.value;
-      let vus = 0;
-      for (const scenario of recorder.scenarios.values()) vus += scenario.vus;
-      return vus;
-    },
+    gauge: (selector) => (isWhole(selector) ? recorder.vus : recorder.parts.find(selector)?.gauge),
   };
 }

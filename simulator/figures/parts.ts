@@ -1,4 +1,5 @@
 import type { LoadPlan } from "../plan/plan.ts";
+import { Gauge } from "./gauge.ts";
 import { LatencyHistogram } from "./latency.ts";
 import type { CheckCounts, ScenarioCounts, StepKey } from "./samples.ts";
 import type { Selector } from "./thresholds.ts";
@@ -9,7 +10,7 @@ export interface Part {
   readonly trend: LatencyHistogram;
   hits: number; // of a rate
   total: number; // of a rate, or a counter
-  value: number; // of a gauge
+  readonly gauge: Gauge;
 }
 
 /** What is measured of a request that ended. */
@@ -32,7 +33,7 @@ export class Parts {
     this.#tagsOfScenario = new Map(plan.scenarios.map(({ name, tags }) => [name, { ...plan.tags, ...tags }]));
     for (const { of } of plan.thresholds) {
       if (!("metric" in of) || Object.keys(of.tags).length === 0) continue;
-      const part = { selector: of, trend: new LatencyHistogram(), hits: 0, total: 0, value: 0 };
+      const part = { selector: of, trend: new LatencyHistogram(), hits: 0, total: 0, gauge: new Gauge() };
       this.#parts.set(keyOf(of), part);
     }
   }
@@ -76,7 +77,8 @@ export class Parts {
     }
   }
 
-  scenario(counts: ScenarioCounts): void {
+  /** @param vus how many of its iterations are under way on all threads */
+  scenario(counts: ScenarioCounts, vus: number): void {
     for (const part of this.#matching({ scenario: counts.scenario }, [])) {
       switch (part.selector.metric) {
         case "iterations":
@@ -89,7 +91,7 @@ export class Parts {
           part.total += counts.dropped;
           break;
         case "vus":
-          part.value = counts.vus;
+          if (isStarting(counts)) part.gauge.set(vus);
           break;
         default: // is not the scenario's
       }
@@ -114,6 +116,14 @@ export class Parts {
       Object.entries(selector.tags).every(([key, value]) => ignored.includes(key) || known[key] === value),
     );
   }
+}
+
+/**
+ * Whether iterations were started and went on. As long as none are, those that end say nothing about the load: at the
+ * end of a run there would be nobody left.
+ */
+export function isStarting({ started, vus }: ScenarioCounts): boolean {
+  return started > 0 && vus > 0;
 }
 
 function record(trend: LatencyHistogram, ms: number): void {

@@ -1,6 +1,7 @@
 import type { LoadPlan } from "../plan/plan.ts";
+import { Gauge } from "./gauge.ts";
 import { LatencyHistogram } from "./latency.ts";
-import { Parts } from "./parts.ts";
+import { isStarting, Parts } from "./parts.ts";
 import type { Part, Sample } from "./parts.ts";
 import type { SampleBatch, ScenarioCounts, StepKey } from "./samples.ts";
 import { Series } from "./series.ts";
@@ -69,6 +70,8 @@ export class Recorder {
   readonly counts: RequestCounts = {
     ...{ offered: 0, sent: 0, unsent: 0, answered: 0, answered_without_id: 0, unanswered: 0 },
   };
+  /** Iterations under way, counted ten times a second as long as some are started. */
+  readonly vus = new Gauge();
   readonly data = { sent_bytes: 0, received_bytes: 0 };
   readonly statuses: Record<string, number> = {};
   readonly reasons: Record<string, number> = {};
@@ -151,13 +154,11 @@ export class Recorder {
   progress(nowMs: number): Progress {
     const recent = this.series.recent(nowMs, RECENT_MS);
     const ended = this.counts.answered + this.counts.unanswered;
-    let vus = 0;
-    for (const scenario of this.scenarios.values()) vus += scenario.vus;
     return {
       ...this.counts,
       elapsed_ms: nowMs,
       in_flight: this.inFlight,
-      vus,
+      vus: this.#underWay(),
       iterations: this.iterations.started,
       failed: this.#failed,
       error_rate: ended === 0 ? 0 : this.#failed / ended,
@@ -230,11 +231,18 @@ export class Recorder {
     this.counts.offered += counts.sent + counts.dropped;
     interval.sent += counts.sent;
     interval.dropped += counts.dropped;
-    let all = 0;
-    for (const scenario of this.scenarios.values()) all += scenario.vus;
-    interval.vus = Math.max(interval.vus, all);
+    const underWay = this.#underWay();
+    interval.vus = Math.max(interval.vus, underWay);
+    if (isStarting(counts)) this.vus.set(underWay);
     for (const ms of counts.durations_ms) this.iterationDuration.record(ms);
-    this.parts.scenario({ ...counts, vus: totals.vus });
+    this.parts.scenario(counts, totals.vus);
+  }
+
+  /** Iterations, in all scenarios. */
+  #underWay(): number {
+    let vus = 0;
+    for (const scenario of this.scenarios.values()) vus += scenario.vus;
+    return vus;
   }
 
   #stepOf(key: StepKey) {

@@ -10,7 +10,7 @@ interface Figures {
   trends?: Record<string, readonly number[]>;
   rates?: Record<string, { hits: number; total: number }>;
   counters?: Record<string, { count: number; per_second: number }>;
-  gauges?: Record<string, number>;
+  gauges?: Record<string, { value: number; max: number }>;
 }
 
 function valuesOf({ trends = {}, rates = {}, counters = {}, gauges = {} }: Figures): MetricValues {
@@ -50,6 +50,7 @@ test.each([
   ["http_reqs", "rate>3000/m", 50, false],
   ["dropped_iterations", "count==0", 0, true],
   ["vus", "value<5", 3, true],
+  ["vus", "max<5", 8, false],
 ])("%s: %s", async (selector, expression, value, passed) => {
   const result = await judged(parseThreshold(selector, expression), {
     trends: { http_req_duration: oneToHundred },
@@ -58,9 +59,9 @@ test.each([
       http_reqs: { count: 1_000, per_second: 50 },
       dropped_iterations: { count: 0, per_second: 0 },
     },
-    gauges: { vus: 3 },
+    gauges: { vus: { value: 3, max: 8 } },
   });
-  expect(result).toMatchObject({ metric: selector, expression, passed, aborted: false, reason: undefined });
+  expect(result).toMatchObject({ metric: selector, expression, passed, aborted: false, reason: null });
   expect(result.value).toBeCloseTo(value, 0);
 });
 
@@ -101,8 +102,8 @@ test.each([
   [[{ a: null }], /found nothing/],
   [[{ a: "many" }], /no number: "many"/],
   [[{ a: new Date(0) }], /no number/],
-  [[{ a: 1 }, { a: 2 }], /2 rows of 1 columns/],
-  [[{ a: 1, b: 2 }], /1 rows of 2 columns/],
+  [[{ a: 1 }, { a: 2 }], /more than one value \(rows: 2, columns: 1\)/],
+  [[{ a: 1, b: 2 }], /more than one value \(rows: 1, columns: 2\)/],
 ])("an answer of %j is no value", async (rows, reason) => {
   const threshold = parseSqlThreshold("odd", "SELECT a", "value>=0");
   const result = await judged(threshold, {}, () => Promise.resolve(rows));
@@ -111,13 +112,13 @@ test.each([
 });
 
 test("a query that fails, or a run without a database, fails its threshold and nothing else", async () => {
-  const values = valuesOf({ gauges: { vus: 1 } });
+  const values = valuesOf({ gauges: { vus: { value: 1, max: 6 } } });
   const thresholds = [parseSqlThreshold("gone", "SELECT 1", "value==1"), parseThreshold("vus", "value==1")];
   const query = () => Promise.reject(new Error("no such table"));
   const failed = await evaluateThresholds(thresholds, values, { run_id, query });
   expect(failed.map(({ passed, reason }) => [passed, reason])).toEqual([
     [false, "the query failed: no such table"],
-    [true, undefined],
+    [true, null],
   ]);
   const [without] = await evaluateThresholds(thresholds, values, { run_id });
   expect(without).toMatchObject({ passed: false, reason: "there is no database to ask" });
@@ -142,7 +143,7 @@ test("the run is ended by the first threshold that fails after its delay", () =>
 
 test("what ended the run stays failed, though it would hold by now", async () => {
   const aborting = parseThreshold("vus", "value<5", { abortOnFail: true });
-  const [result] = await evaluateThresholds([aborting], valuesOf({ gauges: { vus: 1 } }), {
+  const [result] = await evaluateThresholds([aborting], valuesOf({ gauges: { vus: { value: 1, max: 6 } } }), {
     run_id,
     aborted: aborting,
   });
@@ -156,6 +157,9 @@ test("while the run goes on only what can be measured by now is shown", () => {
     parseThreshold("log_stored", "count>5"),
     parseSqlThreshold("later", "SELECT 1", "value==1"),
   ];
-  const values = valuesOf({ gauges: { vus: 7 }, counters: { log_stored: { count: 9, per_second: 1 } } });
+  const values = valuesOf({
+    gauges: { vus: { value: 7, max: 7 } },
+    counters: { log_stored: { count: 9, per_second: 1 } },
+  });
   expect(currentThresholds(thresholds, values)).toMatchObject([{ metric: "vus", value: 7, passed: false }]);
 });

@@ -1,5 +1,6 @@
 import { messageOf } from "../../contract/errors.ts";
 import type { ThresholdResult } from "../report/record.ts";
+import type { Gauge } from "./gauge.ts";
 import type { LatencyHistogram } from "./latency.ts";
 import { boundQuery } from "./run-query.ts";
 import { isMeasuredAfterRun, METRICS } from "./thresholds.ts";
@@ -15,7 +16,7 @@ export interface MetricValues {
   rate(selector: Selector): { readonly hits: number; readonly total: number } | undefined;
   /** 0 where nothing was counted; `per_second` over the run's time so far. */
   counter(selector: Selector): { readonly count: number; readonly per_second: number } | undefined;
-  gauge(selector: Selector): number | undefined;
+  gauge(selector: Selector): Readonly<Pick<Gauge, "value" | "max">> | undefined;
 }
 
 /** Runs a query as the reader. */
@@ -23,11 +24,6 @@ export type RunQuery = (
   sql: string,
   values: readonly string[],
 ) => Promise<readonly Readonly<Record<string, unknown>>[]>;
-
-export interface JudgedThreshold extends ThresholdResult {
-  /** Why there is no value, for people; undefined when there is one. */
-  readonly reason: string | undefined;
-}
 
 interface Measured {
   readonly value: number | null;
@@ -44,8 +40,8 @@ export async function evaluateThresholds(
   thresholds: readonly Threshold[],
   values: MetricValues,
   options: { run_id: string; query?: RunQuery | undefined; aborted?: Threshold | undefined },
-): Promise<JudgedThreshold[]> {
-  const judged: JudgedThreshold[] = [];
+): Promise<ThresholdResult[]> {
+  const judged: ThresholdResult[] = [];
   for (const threshold of thresholds) {
     const { of } = threshold;
     const measured =
@@ -58,7 +54,7 @@ export async function evaluateThresholds(
 }
 
 /** How the thresholds stand while the run goes on: those that can be measured by now and have a value. */
-export function currentThresholds(thresholds: readonly Threshold[], values: MetricValues): JudgedThreshold[] {
+export function currentThresholds(thresholds: readonly Threshold[], values: MetricValues): ThresholdResult[] {
   return thresholds.flatMap((threshold) => {
     const measured = measureNow(threshold, values);
     return measured === undefined ? [] : [judge(threshold, measured, false)];
@@ -112,8 +108,8 @@ function measure(selector: Selector, threshold: Threshold, values: MetricValues)
       return { value: threshold.aggregate === "rate" ? counter.per_second : counter.count };
     }
     case "gauge": {
-      const value = values.gauge(selector);
-      return value === undefined ? undefined : { value };
+      const gauge = values.gauge(selector);
+      return gauge && { value: threshold.aggregate === "max" ? gauge.max : gauge.value };
     }
   }
 }
@@ -147,7 +143,7 @@ async function answerTo(sql: string, run_id: string, query: RunQuery | undefined
     if (rows.length > 1 || answer.length > 1)
       return {
         value: null,
-        reason: `the query gave ${rows.length} rows of ${answer.length} columns, not one value`,
+        reason: `the query gave more than one value (rows: ${rows.length}, columns: ${answer.length})`,
       };
     if (answer[0] === undefined || answer[0] === null)
       return { value: null, reason: "the query found nothing" };
@@ -160,14 +156,14 @@ async function answerTo(sql: string, run_id: string, query: RunQuery | undefined
   }
 }
 
-function judge(threshold: Threshold, { value, reason }: Measured, aborted: boolean): JudgedThreshold {
+function judge(threshold: Threshold, { value, reason }: Measured, aborted: boolean): ThresholdResult {
   return {
     metric: "sql" in threshold.of ? threshold.of.name : selectorText(threshold.of),
     expression: threshold.expression,
     value,
     passed: !aborted && holds(threshold, value),
     aborted,
-    reason,
+    reason: reason ?? null,
   };
 }
 

@@ -107,6 +107,7 @@ test.each([
   ["http_req_failed", "rate<101%", /must be a share/],
   ["http_reqs", "count>5/s", /bound "5\/s" must be a number/],
   ["vus", "value>2s", /must be a number/],
+  ["vus", "min>2", /"min" does not fit a gauge.*it has value, max/],
 ])("%s: %s is refused", (selector, expression, message) => {
   if (message === undefined) return void parseThreshold(selector, expression); // a comma at the end does no harm
   expect(refusal(selector, expression)).toMatch(message);
@@ -170,6 +171,7 @@ test.each([
   ["SELECT ?", "value<1", /cannot hold a \?/],
   ["SELECT :run", "value<1", /no parameter :run;/],
   ["SELECT 1", "count<1", /"count" does not fit/],
+  ["SELECT 1", "max<1", /"max" does not fit a query.*it has value/],
   ["SELECT 1", "value", /must be an aggregate, an operator and a bound/],
   ["SHOW TABLES", "p(9", /must be one SELECT.*must be an aggregate/],
 ])("the query %s with %s is refused", (sql, expression, message) => {

@@ -60,20 +60,25 @@ export interface ThresholdOptions {
   readonly tags?: readonly string[];
 }
 
-const AGGREGATES_OF: Readonly<Record<MetricType, readonly Aggregate[]>> = {
+/** What has a bound: a metric, or the answer to a query. */
+type Bounded = MetricType | "query";
+
+const AGGREGATES_OF: Readonly<Record<Bounded, readonly Aggregate[]>> = {
   counter: ["count", "rate"],
-  gauge: ["value"],
+  gauge: ["value", "max"],
+  query: ["value"],
   rate: ["rate"],
   trend: ["avg", "min", "med", "max", "p"],
 };
 
 /** What follows the operator, and how it is explained. */
-const BOUNDS: Readonly<Record<MetricType, { rule: string; read(text: string): number | undefined }>> = {
+const BOUNDS: Readonly<Record<Bounded, { rule: string; read(text: string): number | undefined }>> = {
   counter: {
     rule: "a number, for rate also one such as 50/s or 3000/m",
     read: (text) => plainNumber(text) ?? (text.includes("/") ? rateSetting.safeParse(text).data : undefined),
   },
   gauge: { rule: "a number", read: plainNumber },
+  query: { rule: "a number", read: plainNumber },
   rate: { rule: "a share from 0 to 1 such as 0.01, or from 0% to 100%", read: share },
   trend: {
     rule: "a number of ms, or a duration such as 250ms, 1.5s, 1m30s",
@@ -138,7 +143,7 @@ export function parseThreshold(
  */
 export function parseSqlThreshold(name: string, sql: string, expression: string): Threshold {
   const problems = queryProblems(sql);
-  const judgement = readExpression(expression, "gauge", problems);
+  const judgement = readExpression(expression, "query", problems);
   if (judgement === undefined || problems.length > 0) throw invalid(`${name}: ${expression}`, problems);
   return { ...judgement, of: { name, sql }, abort_on_fail: false, delay_abort_ms: 0 };
 }
@@ -195,7 +200,7 @@ function readTags(
 /** @param type undefined when the metric is not known, so that what depends on it cannot be checked */
 function readExpression(
   expression: string,
-  type: MetricType | undefined,
+  type: Bounded | undefined,
   problems: string[],
 ): Judgement | undefined {
   const parts = EXPRESSION.exec(expression)?.groups;

@@ -126,3 +126,9 @@ test("a histogram that cannot be read is an error that names the run and the tim
   };
   expect(() => compareRuns(a, cut, OPTIONS)).toThrow(/the histogram of run 0192f0c1.* at 0 s cannot be read/);
 });
+
+test("what a generator measured that fell behind is compared, and named", () => {
+  const reason = "generator fell behind, figures not valid: p99 of the schedule delay is 2 s, above 100 ms";
+  const b = aRunRecord({ seed: 2 }, { verdict: "generator_behind", exit_code: 112, reason });
+  expect(compareRuns(aRunRecord({ seed: 1 }), b, OPTIONS).invalid).toEqual([`B: ${reason}`]);
+});

@@ -1,4 +1,5 @@
 import { intervalOf, resampledEstimates } from "./bootstrap.ts";
+import { cut } from "./format.ts";
 import type { Estimates, Interval } from "./bootstrap.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RunRecord, StepFigures } from "./record.ts";
@@ -32,6 +33,7 @@ export interface Comparison {
   readonly b: string; // … and of the candidate
   readonly tolerance: number;
   readonly differences: readonly string[]; // what makes them runs of different loads; empty when they are of the same
+  readonly invalid: readonly string[]; // why the figures of a run are not to be trusted; empty when they are
   readonly too_short: string | null; // why there are no intervals; null when there are
   readonly figures: readonly ComparedFigure[]; // those that a run has
   readonly steps: readonly ComparedFigure[]; // p95 of response time of each step that both have
@@ -97,7 +99,7 @@ export function compareRuns(a: RunRecord, b: RunRecord, options: CompareOptions)
   });
   return {
     ...{ a: a.run_id, b: b.run_id, tolerance: options.tolerance },
-    ...{ differences: differences(a, b), too_short, steps },
+    ...{ differences: differences(a, b), invalid: invalid(a, b), too_short, steps },
     figures: figures.filter((one) => one.a !== null || one.b !== null),
     verdict: verdictOf([...figures, ...steps]),
   };
@@ -158,7 +160,19 @@ function ratioOf(a: number, b: number): number {
 function differences(a: RunRecord, b: RunRecord): string[] {
   return (["scenario", "target", "seed", "digest"] as const)
     .filter((field) => a[field] !== b[field])
-    .map((field) => `${field} ${a[field] ?? "unknown"} and ${b[field] ?? "unknown"}`);
+    .map((field) => `${field} ${shown(a[field])} and ${shown(b[field])}`);
+}
+
+/** As much of a value as tells it from another; a digest is long. */
+function shown(value: string | number | null): string {
+  return cut(String(value ?? "unknown"), 24);
+}
+
+/** What a generator that fell behind measured is itself. */
+function invalid(a: RunRecord, b: RunRecord): string[] {
+  return [a, b].flatMap(({ verdict, reason }, i) =>
+    verdict === "generator_behind" ? [`${"AB"[i]!}: ${reason ?? verdict}`] : [],
+  );
 }
 
 function tooShort(a: RunRecord, b: RunRecord): string | null {

@@ -54,6 +54,24 @@ export function parseOutput(spec: string): { readonly format: Format; readonly p
 }
 
 /**
+ * Whether one of them writes to standard output, where nothing else may stand between then.
+ * @throws RushhourError CONFIG_INVALID for one that is wrong, or two that would write over one another
+ */
+export function takesStdout(specs: readonly string[] = []): boolean {
+  const specOf = new Map<string, string>();
+  for (const spec of specs) {
+    const { path } = parseOutput(spec);
+    const other = specOf.get(path);
+    if (other !== undefined) {
+      const message = `--out=${other} and --out=${spec} write to the same place; name a file for each`;
+      throw new RushhourError("CONFIG_INVALID", message);
+    }
+    specOf.set(path, spec);
+  }
+  return specOf.has("-");
+}
+
+/**
  * Opens an output, so that a file that cannot be written fails before the run; one that exists is replaced.
  * @throws RushhourError CONFIG_INVALID
  */
@@ -68,6 +86,8 @@ export function openOutput(spec: string): Output {
     broken = true;
     failure.reject(writeFailure(spec, error));
   };
+  const others = path === "-" ? out.listeners("error") : []; // a reader that leaves ends a run in order, not the process
+  if (path === "-") out.removeAllListeners("error");
   out.on("error", fail);
   if (head !== "") out.write(head);
   return {
@@ -84,6 +104,7 @@ export function openOutput(spec: string): Output {
         const written = new Promise<void>((resolve) => out.write("", () => resolve()));
         await Promise.race([failure.promise, written]);
         out.off("error", fail); // others go on to write to it
+        for (const other of others) out.on("error", other as (error: Error) => void);
       } else {
         out.end();
         await Promise.race([failure.promise, finished(out)]);
@@ -142,7 +163,9 @@ function writeFailure(spec: string, error: unknown): RushhourError {
   return new RushhourError(
     "DISK_FULL",
     `the run cannot go on, as --out=${spec} cannot be written: ${messageOf(error)}; ` +
-      "free some space, or name a file on another disk",
+      (spec.endsWith("=-")
+        ? "read it to the end, or name a file"
+        : "free some space, or name a file on another disk"),
     { cause: error },
   );
 }

@@ -105,6 +105,7 @@ export interface ThresholdResult {
   readonly value: number | null; // null: nothing was measured
   readonly passed: boolean;
   readonly aborted: boolean; // it ended the run
+  readonly reason: string | null; // why there is no value, for people; null when there is one
 }
 
 /** An incident as it happened. */
@@ -209,7 +210,7 @@ export function recordOf(result: RunResult, parts: RecordParts): RunRecord {
 }
 
 function ratesOf({ plan, figures, elapsed_ms }: RunResult): RunRecord["rates"] {
-  const seconds = elapsed_ms / 1_000;
+  const seconds = Math.max(1, elapsed_ms) / 1_000;
   const open = plan.scenarios.flatMap(({ executor, ...scenario }) =>
     isArrivalExecutor(executor) ? [{ ...scenario, executor }] : [],
   );
@@ -259,6 +260,15 @@ function seriesOf({ plan, figures }: RunResult): SeriesPoint[] {
       histogram: response.encode(),
     };
   });
+}
+
+/** What was done to the run while it went on; that incidents began and ended, they say themselves. */
+export function changesOf({
+  events,
+  incidents,
+}: Pick<RunRecord, "events" | "incidents">): readonly RunEvent[] {
+  const said = new Set(incidents.flatMap(({ name }) => [`incident ${name} began`, `incident ${name} ended`]));
+  return events.filter(({ text }) => !said.has(text));
 }
 
 /** Arrivals a second that the plan wants between two times; null for virtual users, who decide themselves. */

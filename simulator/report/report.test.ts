@@ -1,6 +1,5 @@
 import { createColors } from "picocolors";
 import { expect, test } from "vitest";
-import { milliseconds } from "./format.ts";
 import { reportText, summaryOf } from "./report.ts";
 import { aRunRecord } from "./testing.ts";
 
@@ -20,6 +19,7 @@ test("the summary has the agreed fields, and null for what needs a pipeline", ()
     verdict: "passed",
     ledger: null,
     http: {
+      ...{ requests: counts.sent, answered: counts.answered, failed: counts.failed },
       rate: rates.requests,
       failed_rate: counts.failed / (counts.answered + counts.unanswered),
       service_time_ms,
@@ -47,8 +47,22 @@ test("the report fits 80 columns, shows sections in order and ends with digest a
       ...{ digest: "ab".repeat(32), command: "rushhour simulate --seed 42" },
       reasons: { ECONNRESET: 7, UND_ERR_HEADERS_TIMEOUT: 1 },
       thresholds: [
-        { metric: "http_req_failed", expression: "rate<0.01", value: 0.0512, passed: false, aborted: true },
-        { metric: "response_time", expression: "p(99)<2s", value: null, passed: true, aborted: false },
+        {
+          metric: "http_req_failed",
+          expression: "rate<0.01",
+          value: 0.0512,
+          passed: false,
+          aborted: true,
+          reason: null,
+        },
+        {
+          metric: "response_time",
+          expression: "p(99)<2s",
+          value: null,
+          passed: true,
+          aborted: false,
+          reason: "no data",
+        },
       ],
       checks: [{ name: "status", passed: 9, failed: 1 }],
     },
@@ -62,7 +76,7 @@ test("the report fits 80 columns, shows sections in order and ends with digest a
     expect(text).toMatch(
       /thresholds failed\nrun [^\n]*seed 42\ndigest (?:ab){32}\nagain: rushhour simulate --seed 42$/,
     );
-    expect(text).toContain("✗ http_req_failed  rate<0.01  is 0.0512  ended the run");
+    expect(text).toContain("✗ http_req_failed  rate<0.01  is 5.12 %  ended the run");
     expect(text).toContain("✓ response_time  p(99)<2s  no data");
     expect(text).toContain("UND_ERR_HEADERS_TIMEOUT: 1");
     expect(text.includes("STEPS\n")).toBe(mode === "full");
@@ -71,16 +85,24 @@ test("the report fits 80 columns, shows sections in order and ends with digest a
   expect(reportText(record, [], "compact", createColors(true))).toContain("\x1b");
 });
 
-test("durations change their unit with their size", () => {
-  expect([0, 0.0004, 0.25, 0.9996, 1.234, 12.34, 123.4, 999.6, 61_234].map(milliseconds)).toEqual([
-    "0 µs",
-    "0 µs",
-    "250 µs",
-    "1.00 ms",
-    "1.23 ms",
-    "12.3 ms",
-    "123 ms",
-    "1.00 s",
-    "61.23 s",
-  ]);
+test("what was changed while the run went on is listed, incidents only among the incidents", () => {
+  const incident = {
+    ...{ incident_id: "1", name: "outage", kind: "error-burst", route: null, origin: "scenario" as const },
+    ...{ started_at: "2026-11-21T09:30:02.000Z", planned_end_at: "2026-11-21T09:30:05.000Z", ended_at: null },
+    ...{ intensity: {}, requests_affected: 3 },
+  };
+  const events = [
+    { at_ms: 1_000, text: "load times 2" },
+    { at_ms: 2_000, text: "incident outage began" },
+    ...Array.from({ length: 11 }, (_, n) => ({
+      at_ms: 3_000 + n,
+      text: `${"long ".repeat(30)}\x1b[31m${n}`,
+    })),
+  ];
+  const record = aRunRecord({}, { events, incidents: [incident] });
+  const text = reportText(record, [], "compact", plain);
+  expect(text).toMatch(/\nEVENTS\n {2}1s {2}load times 2\n {2}3s {2}long [^]*\n {2}and 2 more\n\nSCHEDULE/);
+  expect(text).not.toContain("outage began");
+  expect(text).not.toContain("\x1b");
+  for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
 });

@@ -1,7 +1,8 @@
 import pc from "picocolors";
 import type { LatencySummary } from "../figures/latency.ts";
-import { integer, milliseconds, percent, perSecond } from "./format.ts";
-import type { RunRecord } from "./record.ts";
+import { bytes, cut, integer, latencyText, measuredText, percent, perSecond, printable } from "./format.ts";
+import { changesOf } from "./record.ts";
+import type { RunRecord, ThresholdResult } from "./record.ts";
 
 export const SUMMARY_MODES = ["compact", "full", "disabled"] as const;
 export type SummaryMode = (typeof SUMMARY_MODES)[number];
@@ -14,6 +15,9 @@ export function summaryOf(record: RunRecord) {
     ...{ run_id, seed, digest, scenario, started_at, ended_at, exit_code, verdict },
     ledger: record.ledger,
     http: {
+      requests: record.counts.sent,
+      answered: record.counts.answered,
+      failed: record.counts.failed,
       rate: record.rates.requests,
       failed_rate: failedShare(record),
       service_time_ms: record.service_time_ms,
@@ -50,6 +54,7 @@ export function reportText(
     executionSection(record, colors),
     networkSection(record, colors),
     incidentSection(record, colors),
+    eventSection(record, colors),
     scheduleSection(record, colors),
     ledgerLines.length === 0 ? [] : [colors.bold("LEDGER"), ...ledgerLines.map((text) => `  ${text}`)],
     [
@@ -65,16 +70,23 @@ export function reportText(
     .join("\n\n");
 }
 
+const COLUMNS = 80;
+
 type Colors = ReturnType<typeof pc.createColors>;
 
 function thresholdSection({ thresholds }: RunRecord, colors: Colors): string[] {
   if (thresholds.length === 0) return [];
-  const lines = thresholds.map(({ metric, expression, value, passed, aborted }) => {
-    const mark = passed ? colors.green("✓") : colors.red("✗");
-    const measured = value === null ? "no data" : `is ${shortNumber(value)}`;
-    return `  ${mark} ${metric}  ${expression}  ${measured}${aborted ? colors.red("  ended the run") : ""}`;
-  });
-  return [colors.bold("THRESHOLDS"), ...lines];
+  return [colors.bold("THRESHOLDS"), ...thresholds.map((result) => thresholdLine(result, colors))];
+}
+
+/** One line, or two where 80 columns are not enough. */
+export function thresholdLine(result: ThresholdResult, colors: Colors = pc): string {
+  const { metric, expression, value, passed, aborted } = result;
+  const bound = `${printable(metric)}  ${printable(expression)}`;
+  const measured = `${value === null ? "" : "is "}${printable(measuredText(result))}${aborted ? "  ended the run" : ""}`;
+  const mark = passed ? colors.green("✓") : colors.red("✗");
+  const gap = bound.length + measured.length > COLUMNS - 6 ? "\n      " : "  ";
+  return `  ${mark} ${bound}${gap}${passed ? measured : colors.red(measured)}`;
 }
 
 function checkSection({ checks }: RunRecord, colors: Colors): string[] {
@@ -111,7 +123,7 @@ function scenarioSection({ scenarios }: RunRecord, colors: Colors): string[] {
       [
         `  ${name} (${executor})`,
         `    ${integer(iterations)} iterations, ${integer(dropped)} dropped, ${integer(requests)} requests, ${integer(failed)} failed`,
-        `    response time p50 ${milliseconds(response_time_ms.p50)}  p95 ${milliseconds(response_time_ms.p95)}  p99 ${milliseconds(response_time_ms.p99)}`,
+        `    response time ${percentiles(response_time_ms, ["p50", "p95", "p99"])}`,
       ].join("\n"),
     ),
   ];
@@ -121,12 +133,17 @@ const NAME_COLUMNS = 34;
 
 function stepSection({ steps }: RunRecord, colors: Colors): string[] {
   const line = (name: string, cells: readonly string[]) =>
-    `  ${name.slice(0, NAME_COLUMNS).padEnd(NAME_COLUMNS)}${cells.map((cell) => cell.padStart(11)).join("")}`;
+    `  ${cut(name, NAME_COLUMNS - 1).padEnd(NAME_COLUMNS)}${cells.map((cell) => cell.padStart(11)).join("")}`;
   return [
     colors.bold("STEPS"),
     line("", ["requests", "failed", "p50", "p99"]),
-    ...steps.map(({ name, requests, failed, response_time_ms: { p50, p99 } }) =>
-      line(name, [integer(requests), integer(failed), milliseconds(p50), milliseconds(p99)]),
+    ...steps.map(({ journey, name, requests, failed, response_time_ms: times }) =>
+      line(journey === name ? name : `${journey}: ${name}`, [
+        integer(requests),
+        integer(failed),
+        latencyText(times, "p50"),
+        latencyText(times, "p99"),
+      ]),
     ),
   ];
 }
@@ -135,15 +152,12 @@ function executionSection({ counts, iteration_duration_ms: duration }: RunRecord
   return [
     colors.bold("EXECUTION"),
     entry("iterations", integer(counts.iterations)),
-    entry(
-      "iteration_duration",
-      `p50 ${milliseconds(duration.p50)}  p95 ${milliseconds(duration.p95)}  max ${milliseconds(duration.max)}`,
-    ),
+    entry("iteration_duration", percentiles(duration, ["p50", "p95", "max"])),
   ];
 }
 
 function networkSection({ data, elapsed_ms }: RunRecord, colors: Colors): string[] {
-  const each = (bytes: number) => `${size(bytes)}  ${size(bytes / (elapsed_ms / 1_000))}/s`;
+  const each = (count: number) => `${bytes(count)}  ${bytes((count * 1_000) / Math.max(1, elapsed_ms))}/s`;
   return [
     colors.bold("NETWORK"),
     entry("data_received", each(data.received_bytes)),
@@ -164,10 +178,21 @@ function incidentSection({ incidents, started_at }: RunRecord, colors: Colors): 
   ];
 }
 
+const EVENTS_SHOWN = 10;
+
+function eventSection(record: RunRecord, colors: Colors): string[] {
+  const changes = changesOf(record);
+  if (changes.length === 0) return [];
+  const lines = changes
+    .slice(0, EVENTS_SHOWN)
+    .map(({ at_ms, text }) => cut(`  ${(at_ms / 1_000).toFixed(0)}s  ${text}`, COLUMNS));
+  const rest = changes.length - lines.length;
+  return [colors.bold("EVENTS"), ...lines, ...(rest > 0 ? [`  and ${integer(rest)} more`] : [])];
+}
+
 function scheduleSection(record: RunRecord, colors: Colors): string[] {
   const { offered, unsent, iterations } = record.counts;
   const { target, achieved, unit } = record.rates;
-  const { p50, p99, max } = record.schedule_delay_ms;
   const dropped = integer(unsent);
   const rate = target === null ? perSecond(achieved) : `${perSecond(achieved)} of ${perSecond(target)}`;
   return [
@@ -175,7 +200,7 @@ function scheduleSection(record: RunRecord, colors: Colors): string[] {
     entry("duration", `${(record.elapsed_ms / 1_000).toFixed(1)} s`),
     entry("offered", `${integer(offered)}  in ${integer(iterations)} iterations`),
     entry("rate", `${rate} ${unit}`),
-    entry("delay", `p50 ${milliseconds(p50)}  p99 ${milliseconds(p99)}  max ${milliseconds(max)}`),
+    entry("delay", percentiles(record.schedule_delay_ms, ["p50", "p99", "max"])),
     entry("dropped_iterations", unsent > 0 ? colors.red(dropped) : dropped),
   ];
 }
@@ -184,12 +209,19 @@ function entry(name: string, value: string): string {
   return `  ${`${name} `.padEnd(22, ".")} ${value}`;
 }
 
+function percentiles<P extends string>(
+  summary: Readonly<Record<P | "max", number>>,
+  names: readonly P[],
+): string {
+  return names.map((name) => `${name} ${latencyText(summary, name)}`).join("  ");
+}
+
 function row(name: string, cells: readonly string[]): string {
   return `  ${name.padEnd(14)}${cells.map((cell) => cell.padStart(10)).join("")}`;
 }
 
 function latencyCells(latency: LatencySummary): string[] {
-  return [latency.p50, latency.p90, latency.p95, latency.p99, latency.p99_9, latency.max].map(milliseconds);
+  return (["p50", "p90", "p95", "p99", "p99_9", "max"] as const).map((p) => latencyText(latency, p));
 }
 
 /** The most frequent first, as many as fit a line. */
@@ -202,15 +234,4 @@ function tallied(counts: Readonly<Record<string, number>>): string[] {
 function failedShare({ counts }: RunRecord): number {
   const ended = counts.answered + counts.unanswered;
   return ended === 0 ? 0 : counts.failed / ended;
-}
-
-function shortNumber(value: number): string {
-  return Number.isInteger(value) ? integer(value) : String(Number(value.toPrecision(4)));
-}
-
-function size(bytes: number): string {
-  if (bytes < 1_000) return `${bytes.toFixed(0)} B`;
-  if (bytes < 1_000_000) return `${(bytes / 1_000).toFixed(1)} kB`;
-  if (bytes < 1_000_000_000) return `${(bytes / 1_000_000).toFixed(1)} MB`;
-  return `${(bytes / 1_000_000_000).toFixed(2)} GB`;
 }

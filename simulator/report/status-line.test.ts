@@ -34,7 +34,7 @@ const ended: EndedRequest = {
 
 test("the status line says how the run stands, within 80 columns and without a line feed", () => {
   const line = statusLine({ ...progress, unsent: 0 });
-  expect(line).toBe("61s  12275 sent  200/s  72 in flight  0.5% failed  p50 4.20 ms  p99 88.8 ms");
+  expect(line).toBe("61s  12275 sent  200/s  72 in flight  0.5% failed  p50 4.2 ms  p99 88.8 ms");
   expect(line.length).toBeLessThanOrEqual(80);
   expect(statusLine(progress)).toContain("5 unsent");
 });

@@ -92,7 +92,14 @@ export function aRunRecord(traffic: Traffic = {}, changes: Partial<RunRecord> = 
     ),
     checks: [{ name: "the order has a number", passed: 1_204, failed: 3 }],
     thresholds: [
-      { metric: "http_req_failed", expression: "rate<0.02", value: 0.0121, passed: true, aborted: false },
+      {
+        metric: "http_req_failed",
+        expression: "rate<0.02",
+        value: 0.0121,
+        passed: true,
+        aborted: false,
+        reason: null,
+      },
     ],
     incidents: [],
     events: [],

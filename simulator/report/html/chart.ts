@@ -1,7 +1,7 @@
 import { extent, max, min } from "d3-array";
 import { scaleLinear, scaleLog, scaleUtc } from "d3-scale";
 import { area, line } from "d3-shape";
-import { elapsed, hours } from "./format.ts";
+import { elapsed, hours } from "../format.ts";
 import { html } from "./markup.ts";
 import type { Markup } from "./markup.ts";
 

@@ -3,14 +3,14 @@ import type { RunRecord } from "../record.ts";
 import { chartOf, latencyAxis, linearAxis, percentileAxis, timeAxis } from "./chart.ts";
 import type { Line } from "./chart.ts";
 import { pointsOf, secondsOf, spectrumPoints } from "./course.ts";
-import { date, decimal, duration, integer, percent } from "./format.ts";
+import { date, decimal, integer, milliseconds, percent, perSecond } from "../format.ts";
 import { html } from "./markup.ts";
 import type { Markup } from "./markup.ts";
 import { list, page, table, verdictOf } from "./page.ts";
 
 /** Two runs and how they compare as one HTML file: the verdict, each figure with its interval, their charts overlaid. */
 export function comparisonHtml(a: RunRecord, b: RunRecord, comparison: Comparison): string {
-  const { differences, too_short, verdict, tolerance, figures, steps } = comparison;
+  const { differences, invalid, too_short, verdict, tolerance, figures, steps } = comparison;
   const regressions = [...figures, ...steps].filter(({ judgement }) => judgement === "regression");
   const { tone, title } = VERDICTS[verdict];
   return page(
@@ -23,6 +23,7 @@ export function comparisonHtml(a: RunRecord, b: RunRecord, comparison: Compariso
           title,
           html`${regressions.length > 0 && html`<p>${regressions.map(({ name }) => name).join(", ")}</p>`}
             ${differences.length > 0 && html`<p>Not runs of the same load: ${differences.join("; ")}.</p>`}
+            ${invalid.map((reason) => html`<p>${reason}.</p>`)}
             ${too_short !== null && html`<p>${too_short}.</p>`}
             <p class="muted">A change up to ${percent(tolerance)} is none.</p>`,
         )}
@@ -74,8 +75,8 @@ export const JUDGEMENTS = {
 export function valueOf({ unit }: ComparedFigure, value: number | null): string {
   if (value === null) return "–";
   const shown = {
-    ms: duration,
-    per_second: (rate: number) => `${decimal(rate)}/s`,
+    ms: milliseconds,
+    per_second: perSecond,
     share: percent,
     count: integer,
   };
@@ -143,7 +144,7 @@ function overlaid(a: RunRecord, b: RunRecord): Markup {
   })}
   ${chartOf({
     ...{ id: "p95", title: "Response time", unit: "p95", height: 220, description },
-    ...{ x, y: latencyAxis(p95, duration), lines: p95 },
+    ...{ x, y: latencyAxis(p95, milliseconds), lines: p95 },
   })}
   ${chartOf({
     ...{ id: "failed", title: "Failures", unit: "a second", height: 110, description },
@@ -156,6 +157,6 @@ function overlaid(a: RunRecord, b: RunRecord): Markup {
       unit: "how slow the slowest are",
       height: 220,
     },
-    ...{ description, x: percentileAxis(spectrum), y: latencyAxis(spectrum, duration), lines: spectrum },
+    ...{ description, x: percentileAxis(spectrum), y: latencyAxis(spectrum, milliseconds), lines: spectrum },
   })}`;
 }

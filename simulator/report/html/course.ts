@@ -1,8 +1,9 @@
 import { chartOf, latencyAxis, linearAxis, percentileAxis, timeAxis } from "./chart.ts";
 import type { Band, Line, Mark } from "./chart.ts";
-import { decimal, duration, elapsed, integer } from "./format.ts";
+import { decimal, elapsed, integer, milliseconds } from "../format.ts";
 import { html } from "./markup.ts";
 import type { Markup } from "./markup.ts";
+import { changesOf } from "../record.ts";
 import type { RunRecord, SeriesPoint } from "../record.ts";
 
 type Measure = "planned" | "sent" | "ended" | "failed" | "dropped" | "vus" | "p50" | "p95" | "p99" | "max";
@@ -42,7 +43,9 @@ export function timeCharts(run: RunRecord): Markup {
   });
 
   const load = [
-    ...(series.some(({ planned }) => planned !== null) ? [curve("planned", "planned", "planned")] : []),
+    ...(series.some(({ planned }) => planned !== null)
+      ? [curve("planned", `planned ${run.rates.unit}`, "planned")]
+      : []),
     curve("sent", "sent", "main"),
     curve("failed", "failed", "bad", true),
   ];
@@ -52,6 +55,7 @@ export function timeCharts(run: RunRecord): Markup {
     ...[curve("p95", "p95", "second"), curve("p50", "p50", "main")],
   ];
   const failures = [curve("failed", "failed", "bad", true), curve("dropped", "dropped", "planned")];
+  const isMeasured = series.some(({ max }) => max !== null);
   const failedSomewhere = series.some(({ failed, dropped }) => failed > 0 || dropped > 0);
   return html`${chartOf({
     ...{ id: "load", title: "Load", unit: "a second", height: 200, ...common, lines: load },
@@ -63,11 +67,18 @@ export function timeCharts(run: RunRecord): Markup {
     ...{ y: linearAxis(users, integer), ...reads("vus") },
     description: `Iterations under way, ${rangeOf(series, "vus", integer)}.`,
   })}
-  ${chartOf({
-    ...{ id: "latency", title: "Response time", unit: "from the scheduled start", height: 260, ...common },
-    ...{ lines: latency, y: latencyAxis(latency, duration), ...reads("p50", "p95", "p99", "max") },
-    description: LATENCIES.map((measure) => `${measure} ${rangeOf(series, measure, duration)}`).join("; "),
-  })}
+  ${
+    isMeasured
+      ? chartOf({
+          ...{ id: "latency", title: "Response time", unit: "from the scheduled start", height: 260 },
+          ...{ ...common, lines: latency, y: latencyAxis(latency, milliseconds) },
+          ...reads("p50", "p95", "p99", "max"),
+          description: LATENCIES.map(
+            (measure) => `${measure} ${rangeOf(series, measure, milliseconds)}`,
+          ).join("; "),
+        })
+      : html`<p class="muted">No request was answered or given up: there is no response time to draw.</p>`
+  }
   ${
     failedSomewhere
       ? chartOf({
@@ -88,7 +99,7 @@ export function spectrumChart({ spectrum }: RunRecord): Markup {
   if (lines.every(({ points }) => points.length === 0)) return html``;
   return chartOf({
     ...{ id: "spectrum", title: "Latency by percentile", unit: "how slow the slowest are", height: 240 },
-    ...{ x: percentileAxis(lines), y: latencyAxis(lines, duration), lines },
+    ...{ x: percentileAxis(lines), y: latencyAxis(lines, milliseconds), lines },
     description:
       "Response time from the scheduled start and service time from the send, from the median to the slowest request; the tables of percentiles say the same.",
   });
@@ -97,7 +108,7 @@ export function spectrumChart({ spectrum }: RunRecord): Markup {
 /** The course as a table: for those who do not see the charts, and what these read out. */
 export function courseTable(series: readonly SeriesPoint[]): Markup {
   const shown = (measure: Measure, value: number | null) =>
-    value === null ? "–" : LATENCIES.includes(measure) ? duration(value) : decimal(value);
+    value === null ? "–" : LATENCIES.includes(measure) ? milliseconds(value) : decimal(value);
   return html`<details>
     <summary>The course as a table</summary>
     <div class="scroll" role="region" aria-label="The course of the run" tabindex="0">
@@ -159,8 +170,8 @@ function bandsOf({ incidents, started_at }: RunRecord, seconds: number): Band[] 
     .filter(({ from, to }) => from < seconds && to >= from);
 }
 
-function marksOf({ events }: RunRecord, seconds: number): Mark[] {
-  return events
+function marksOf(run: RunRecord, seconds: number): Mark[] {
+  return changesOf(run)
     .map(({ at_ms, text }) => ({ at: at_ms / 1_000, text }))
     .filter(({ at }) => at >= 0 && at <= seconds);
 }

@@ -47,6 +47,7 @@ test("each threshold has its sign and its value in the metric's unit, failed one
               value: 0.0121,
               passed: true,
               aborted: false,
+              reason: null,
             },
             {
               metric: "response_time{name:GET /a}",
@@ -54,15 +55,23 @@ test("each threshold has its sign and its value in the metric's unit, failed one
               value: 812,
               passed: false,
               aborted: true,
+              reason: null,
             },
-            { metric: "ingest_lag", expression: "p(99)<1000", value: null, passed: false, aborted: false },
+            {
+              metric: "ingest_lag",
+              expression: "p(99)<1000",
+              value: null,
+              passed: false,
+              aborted: false,
+              reason: "no data",
+            },
           ],
         },
       ),
     ),
   );
   expect(text).toMatch(/✗ response_time\{name:GET \/a\}: p\(99\)&lt;250 812 ms · ended the run/);
-  expect(text).toMatch(/✗ ingest_lag: p\(99\)&lt;1000 nothing measured/);
+  expect(text).toMatch(/✗ ingest_lag: p\(99\)&lt;1000 no data/);
   expect(text).toMatch(/✓ http_req_failed: rate&lt;0.02 1.21 %/);
   expect(text.indexOf("✗ ingest_lag")).toBeLessThan(text.indexOf("✓ http_req_failed"));
 });
@@ -88,6 +97,28 @@ test("incidents are bands in every chart over time, and an event is a tick", () 
   }
 });
 
+test("what incidents say of themselves is no event beside", () => {
+  const events = ["incident payments-down began", "rate x1.5", "incident payments-down ended"];
+  const page = reportHtml(
+    aRunRecord({}, { incidents: [incident], events: events.map((text) => ({ at_ms: 20_000, text })) }),
+  );
+  expect(page).toContain("rate x1.5");
+  expect(page).not.toMatch(/payments-down (?:began|ended)/);
+});
+
+test("a run in which nothing was answered has dashes for latencies and no curve of them", () => {
+  const run = aRunRecord({ points: 10 });
+  const none = { p50: 0, p90: 0, p95: 0, p99: 0, p99_9: 0, max: 0 };
+  const page = reportHtml({
+    ...run,
+    ...{ response_time_ms: none, service_time_ms: none, spectrum: { response: [], service: [] } },
+    series: run.series.map((point) => ({ ...point, p50: null, p95: null, p99: null, max: null })),
+  });
+  expect(textOf(page)).toContain("response time p95 – p50 –");
+  expect(textOf(page)).toContain("there is no response time to draw");
+  expect(page).not.toContain('id="latency-title"');
+});
+
 test("an incident that nobody ended lasts as long as planned, within the run, and one after it has no band", () => {
   const open = { ...incident, ended_at: null, planned_end_at: "2026-11-21T09:33:00.000Z" };
   const late = { ...open, name: "late", started_at: "2026-11-21T09:32:00.000Z" };
@@ -108,7 +139,9 @@ test("what comes from outside is text, wherever it stands", () => {
     scenarios: run.scenarios.map((one) => ({ ...one, name: ATTACK, executor: ATTACK })),
     steps: run.steps.map((one) => ({ ...one, scenario: ATTACK, journey: ATTACK, name: ATTACK })),
     checks: [{ name: ATTACK, passed: 1, failed: 0 }],
-    thresholds: [{ metric: ATTACK, expression: ATTACK, value: 1, passed: true, aborted: false }],
+    thresholds: [
+      { metric: ATTACK, expression: ATTACK, value: 1, passed: true, aborted: false, reason: null },
+    ],
     incidents: [
       { ...incident, name: ATTACK, kind: ATTACK, route: ATTACK, intensity: { [ATTACK]: 1 }, ended_at: null },
     ],

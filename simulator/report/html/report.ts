@@ -1,12 +1,22 @@
 import type { ExitCode } from "../../../contract/errors.ts";
 import type { LatencySummary } from "../../figures/latency.ts";
-import { METRICS } from "../../figures/thresholds.ts";
-import type { MetricName } from "../../figures/thresholds.ts";
 import { isBalanced } from "../../ledger/ledger.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
+import { changesOf } from "../record.ts";
 import type { IncidentRecord, RunRecord, ThresholdResult } from "../record.ts";
 import { courseTable, incidentKey, spectrumChart, timeCharts } from "./course.ts";
-import { bytes, date, decimal, duration, elapsed, integer, percent } from "./format.ts";
+import {
+  bytes,
+  date,
+  decimal,
+  elapsed,
+  integer,
+  latencyText,
+  measuredText,
+  milliseconds,
+  percent,
+  perSecond,
+} from "../format.ts";
 import { html } from "./markup.ts";
 import type { Content, Markup } from "./markup.ts";
 import { list, page, table, verdictOf } from "./page.ts";
@@ -27,7 +37,8 @@ export function reportHtml(run: RunRecord): string {
       ${run.thresholds.length > 0 && thresholds(run.thresholds)}
       <section>
         <h2>Course</h2>
-        ${timeCharts(run)} ${incidents(run)} ${events(run)} ${courseTable(run.series)}
+        ${timeCharts(run)} ${incidents(run)} ${events(run)}
+        ${run.series.length > 0 && courseTable(run.series)}
       </section>
       <section>
         <h2>Latency</h2>
@@ -68,7 +79,7 @@ function verdict(run: RunRecord): Markup {
   const { tone, title } = VERDICTS[run.exit_code];
   const failed = run.thresholds.filter(({ passed }) => !passed).length;
   const facts = [
-    ...(run.thresholds.length === 0
+    ...(run.thresholds.length === 0 || run.verdict === "thresholds_failed" // then it is the reason
       ? []
       : [
           failed === 0
@@ -88,11 +99,11 @@ function verdict(run: RunRecord): Markup {
 function keyFigures(run: RunRecord): Markup {
   const { counts, rates, response_time_ms, schedule_delay_ms } = run;
   const ended = counts.answered + counts.unanswered;
-  const planned = rates.target === null ? "" : `${decimal(rates.target)}/s planned`;
+  const planned = rates.target === null ? "" : `${perSecond(rates.target)} planned`;
   const dropped = run.scenarios.reduce((sum, scenario) => sum + scenario.dropped, 0);
   return list("tiles", [
-    ["requests", html`${integer(counts.sent)}<small>${decimal(rates.requests)}/s</small>`],
-    [`${rates.unit} arrived`, html`${decimal(rates.achieved)}/s<small>${planned}</small>`],
+    ["requests", html`${integer(counts.sent)}<small>${perSecond(rates.requests)}</small>`],
+    [`${rates.unit} arrived`, html`${perSecond(rates.achieved)}<small>${planned}</small>`],
     [
       "failed",
       html`${percent(counts.failed / Math.max(1, ended))}<small
@@ -101,27 +112,29 @@ function keyFigures(run: RunRecord): Markup {
     ],
     [
       "response time p95",
-      html`${duration(response_time_ms.p95)}<small>p50 ${duration(response_time_ms.p50)}</small>`,
+      html`${latencyText(response_time_ms, "p95")}<small>p50 ${latencyText(response_time_ms, "p50")}</small>`,
     ],
     [
       "response time p99",
-      html`${duration(response_time_ms.p99)}<small>max ${duration(response_time_ms.max)}</small>`,
+      html`${latencyText(response_time_ms, "p99")}<small>max ${latencyText(response_time_ms, "max")}</small>`,
     ],
     [
       "schedule delay p99",
-      html`${duration(schedule_delay_ms.p99)}<small>${counted(dropped, "iteration")} dropped</small>`,
+      html`${latencyText(schedule_delay_ms, "p99")}<small>${counted(dropped, "iteration")} dropped</small>`,
     ],
   ]);
 }
 
 function thresholds(results: readonly ThresholdResult[]): Markup {
-  const item = ({ metric, expression, value, passed, aborted }: ThresholdResult) =>
+  const item = (result: ThresholdResult) =>
     html`<li>
-      <strong class="${passed ? "good" : "bad"}" aria-label="${passed ? "met" : "failed"}"
-        >${passed ? "✓" : "✗"}</strong
+      <strong class="${result.passed ? "good" : "bad"}" aria-label="${result.passed ? "met" : "failed"}"
+        >${result.passed ? "✓" : "✗"}</strong
       >
-      <code>${metric}: ${expression}</code>
-      <b>${measured(metric, value)}${aborted && " · ended the run"}</b>
+      <code>${result.metric}: ${result.expression}</code>
+      <b class="${result.value === null && "muted"}"
+        >${measuredText(result)}${result.aborted && " · ended the run"}</b
+      >
     </li>`;
   return html`<section>
     <h2>Thresholds</h2>
@@ -131,16 +144,9 @@ function thresholds(results: readonly ThresholdResult[]): Markup {
   </section>`;
 }
 
-/** In the unit of the metric; a query has none. */
-function measured(metric: string, value: number | null): string {
-  if (value === null) return "nothing measured";
-  const name = metric.replace(/\{.*/s, "");
-  const type = name in METRICS ? METRICS[name as MetricName] : undefined;
-  return type === "trend" ? duration(value) : type === "rate" ? percent(value) : decimal(value);
-}
-
 function incidents({ incidents, started_at }: RunRecord): Markup {
-  const after = (iso: string) => elapsed(Math.max(0, Date.parse(iso) - Date.parse(started_at)) / 1_000);
+  const after = (iso: string) =>
+    elapsed(Math.round(Math.max(0, Date.parse(iso) - Date.parse(started_at)) / 1_000));
   const row = (incident: IncidentRecord, index: number): Content[] => [
     ...[
       html`<strong>${incidentKey(index)}</strong> ${incident.name}`,
@@ -163,11 +169,11 @@ function incidents({ incidents, started_at }: RunRecord): Markup {
   );
 }
 
-function events({ events }: RunRecord): Markup {
+function events(run: RunRecord): Markup {
   return table(
     "Events",
     [text("after"), text("event")],
-    events.map(({ at_ms, text }) => [elapsed(at_ms / 1_000), text]),
+    changesOf(run).map(({ at_ms, text }) => [elapsed(at_ms / 1_000), text]),
   );
 }
 
@@ -183,7 +189,7 @@ function latencies(run: RunRecord): Markup {
   return table(
     "Percentiles",
     [text(""), ...percentiles.map((name) => ({ name: name.replace("_", ".") }))],
-    rows.map(([name, latency]) => [name, ...percentiles.map((p) => duration(latency[p]))]),
+    rows.map(([name, latency]) => [name, ...percentiles.map((p) => latencyText(latency, p))]),
   );
 }
 
@@ -227,7 +233,7 @@ function ledger(run: RunRecord): Markup {
         : [
             [
               "response to row",
-              `p50 ${duration(delay.p50)}, p99 ${duration(delay.p99)}, max ${duration(delay.max)}`,
+              `p50 ${milliseconds(delay.p50)}, p99 ${milliseconds(delay.p99)}, max ${milliseconds(delay.max)}`,
             ] as const,
           ]),
     ])}
@@ -240,6 +246,7 @@ function failures(run: RunRecord): Markup {
       .toSorted(([, a], [, b]) => b - a)
       .map(([name, count]) => [name, integer(count), percent(count / Math.max(1, run.counts.sent))]);
   const columns = (name: string) => [text(name), { name: "requests" }, { name: "share" }];
+  if (run.counts.answered + run.counts.unanswered === 0) return html``;
   return html`<section>
     <h2>Answers</h2>
     <div class="columns">
@@ -248,6 +255,8 @@ function failures(run: RunRecord): Markup {
     </div>
   </section>`;
 }
+
+const STEP_PERCENTILES = ["p50", "p95", "p99", "max"] as const;
 
 function scenarios(run: RunRecord): Markup {
   return table(
@@ -260,11 +269,11 @@ function scenarios(run: RunRecord): Markup {
         { name: "dropped" },
         { name: "requests" },
       ],
-      ...["failed", "p50", "p95", "p99", "max"].map((name) => ({ name })),
+      ...["failed", ...STEP_PERCENTILES].map((name) => ({ name })),
     ],
     run.scenarios.map(({ name, executor, iterations, dropped, requests, failed, response_time_ms: time }) => [
       ...[name, executor, integer(iterations), integer(dropped), integer(requests), integer(failed)],
-      ...[time.p50, time.p95, time.p99, time.max].map(duration),
+      ...STEP_PERCENTILES.map((p) => latencyText(time, p)),
     ]),
   );
 }
@@ -274,11 +283,11 @@ function steps(run: RunRecord): Markup {
     "Steps, the most frequent first",
     [
       ...[text("step"), text("journey"), { name: "requests" }],
-      ...["failed", "p50", "p95", "p99", "max"].map((name) => ({ name })),
+      ...["failed", ...STEP_PERCENTILES].map((name) => ({ name })),
     ],
     run.steps.map(({ scenario, journey, name, requests, failed, response_time_ms: time }) => [
       ...[html`<code>${name}</code>`, `${scenario} / ${journey}`, integer(requests), integer(failed)],
-      ...[time.p50, time.p95, time.p99, time.max].map(duration),
+      ...STEP_PERCENTILES.map((p) => latencyText(time, p)),
     ]),
   );
 }

@@ -65,6 +65,7 @@ code, pre { font: 13px/1.5 ui-monospace, monospace; }
 
 .top { color: var(--muted); display: flex; flex-wrap: wrap; gap: 2px 18px; margin-bottom: 10px; }
 .top strong { color: var(--text); }
+.top * { min-width: 0; overflow-wrap: anywhere; }
 .verdict { display: flex; gap: 16px; align-items: center; border-radius: 10px; padding: 18px 22px; color: var(--text); }
 .verdict.good { background: var(--good-ground); } .verdict.bad { background: var(--bad-ground); } .verdict.unsure { background: var(--unsure-ground); }
 .verdict .sign { flex: none; width: 44px; height: 44px; border-radius: 50%; font-size: 24px; line-height: 44px; text-align: center; font-weight: 700; color: var(--panel); }
@@ -85,10 +86,11 @@ dl { margin: 0; } dd { margin: 0; }
 .equation .bad b { color: var(--bad); }
 
 .thresholds { list-style: none; margin: 0; padding: 0; }
-.thresholds li { display: grid; grid-template-columns: 1.4em minmax(0, 1fr) auto; gap: 4px; padding: 6px 0; border-top: 1px solid var(--hairline); }
+.thresholds li { display: grid; grid-template-columns: 1.4em minmax(0, 1fr) fit-content(50%); gap: 4px; padding: 6px 0; border-top: 1px solid var(--hairline); }
 .thresholds li:first-child { border: 0; }
 .thresholds code { overflow-wrap: anywhere; }
-.thresholds b { font-variant-numeric: tabular-nums; white-space: nowrap; }
+.thresholds b { font-variant-numeric: tabular-nums; text-align: right; overflow-wrap: anywhere; }
+.thresholds b.muted { font-weight: 400; }
 
 .chart { margin: 0; break-inside: avoid; }
 .chart + .chart { margin-top: 26px; }
@@ -144,15 +146,17 @@ footer { color: var(--muted); font-size: 13px; margin-top: 18px; }
   h1 { font-size: 21px; }
   .plot { padding-right: 16px; padding-left: 50px; }
   th, td { padding-left: 12px; }
+  td.text:first-child { min-width: 13em; }
   .wide { display: none; }
   .facts > div { grid-template-columns: 1fr; }
-  .thresholds li { grid-template-columns: 1.4em minmax(0, 1fr); } .thresholds b { grid-column: 2; }
+  .thresholds li { grid-template-columns: 1.4em minmax(0, 1fr); } .thresholds b { grid-column: 2; text-align: left; }
 }
 @media print {
   body { background: none; font-size: 12px; }
   main { max-width: none; padding: 0; }
   section { border: 0; border-top: 1px solid var(--hairline); border-radius: 0; padding: 12px 0; margin: 0; }
   .scroll { overflow: visible; margin: 0; padding: 0; }
+  .tiles { grid-template-columns: repeat(6, 1fr); }
   table { font-size: 11px; } th, td { padding-left: 10px; }
   h2, h3, caption { break-after: avoid; }
   .verdict, .band rect, .area, .forest rect { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
