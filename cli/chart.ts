@@ -59,6 +59,7 @@ function put(line: string, at: number, text: string): string {
 }
 
 function numberLabel(value: number): string {
+  if (value >= 1_000_000) return value.toLocaleString("en", { notation: "compact" });
   return value >= 1_000 || Number.isInteger(value)
     ? value.toLocaleString("en")
     : String(Number(value.toPrecision(3)));

@@ -4,8 +4,44 @@ import type { ReadStream } from "node:tty";
 import { messageOf } from "../contract/errors.ts";
 import { MAX_RATE_FACTOR, MIN_RATE_FACTOR } from "../simulator/control/run-control.ts";
 import type { LiveFault, RunControl } from "../simulator/control/run-control.ts";
+import { controlOf } from "../simulator/control/live-run.ts";
+import { createControlServer } from "../simulator/control/server.ts";
+import type { Incidents } from "../simulator/engine/incidents.ts";
+import type { Run } from "../simulator/engine/run.ts";
+import type { LoadPlan } from "../simulator/plan/plan.ts";
 
 export const KEY_HELP = "space pause  + - rate  f errors  s slowness  q stop  ? help";
+
+export interface ControlOptions {
+  readonly port: number | undefined; // of the HTTP control; 0 takes a free one, undefined none
+  readonly token: string | undefined;
+  /** Shows a line to whoever watches the run. */
+  readonly say: (line: string) => void;
+}
+
+const CLOSE_MS = 1_000;
+
+/**
+ * Lets keys and, if wanted, HTTP requests change a run, and says what happens in it, until the function returned is called.
+ * @throws RushhourError PORT_IN_USE
+ */
+export async function controlRun(
+  plan: LoadPlan,
+  run: Run,
+  incidents: Incidents,
+  { port, token, say }: ControlOptions,
+): Promise<() => Promise<void>> {
+  const control = controlOf(plan, run, incidents);
+  const server = port === undefined ? undefined : await createControlServer({ port, token, run: control });
+  if (server) say(`control at ${server.url}/v1/run`);
+  const forgetEvents = run.onEvent(({ at_ms, text }) => say(`${(at_ms / 1_000).toFixed(1)} s: ${text}`));
+  const forgetKeys = readKeys(process.stdin, keysOf(control, say));
+  return async () => {
+    forgetKeys();
+    forgetEvents();
+    await server?.close(CLOSE_MS);
+  };
+}
 
 /** What each key does, by the character it sends. */
 export type KeyHandlers = Readonly<Record<string, () => void>>;

@@ -37,9 +37,9 @@ const STAGES_RULE = "must be stages such as 30s:100 (virtual users) or 30s:100/s
 const MIXED_RULE =
   "mixes stages of virtual users (30s:100) and of rates (30s:100/s); a run ramps one of them";
 
-/** `30s:100,1m:0`, or with rates `30s:100/s`. */
+/** `30s:100,1m:0`, or with rates `30s:100/s`; a repeated flag's come as lines. */
 const stagesSetting = z.string().transform((list, context) => {
-  const stages = list.split(",").map(stageOf);
+  const stages = list.split(/[,\n]/).map(stageOf);
   const kinds = new Set(stages.map((stage) => stage?.of));
   if (kinds.has(undefined) || stages.length > 1_000) context.addIssue(STAGES_RULE);
   else if (kinds.size > 1) context.addIssue(MIXED_RULE);
@@ -130,19 +130,52 @@ export function withExecutorOptions(command: Command): Command {
 
 /** The flags by the settings they go before. */
 export function loadFlags(options: LoadOptions): Flags {
-  return {
-    SIMULATOR_VUS: { flag: "--vus", value: options.vus },
-    SIMULATOR_DURATION: { flag: "--duration", value: options.duration },
-    SIMULATOR_ITERATIONS: { flag: "--iterations", value: options.iterations },
-    SIMULATOR_STAGES: { flag: "--stage", value: options.stage?.join(",") },
-    SIMULATOR_RATE: { flag: "--rate", value: options.rate },
-    SIMULATOR_ARRIVAL: { flag: "--arrival", value: options.arrival },
-    SIMULATOR_SEED: { flag: "--seed", value: options.seed },
-    SIMULATOR_TAGS: { flag: "--tag", value: options.tag?.join("\n") },
-    SIMULATOR_TARGET: { flag: "--target", value: options.target },
-    SIMULATOR_ENV: { flag: "--env", value: options.env?.join("\n") },
-    SIMULATOR_AT: { flag: "--at", value: options.at },
-  };
+  return flagsOf(options, {
+    SIMULATOR_VUS: "vus",
+    SIMULATOR_DURATION: "duration",
+    SIMULATOR_ITERATIONS: "iterations",
+    SIMULATOR_STAGES: "stage",
+    SIMULATOR_RATE: "rate",
+    SIMULATOR_ARRIVAL: "arrival",
+    SIMULATOR_SEED: "seed",
+    SIMULATOR_TAGS: "tag",
+    SIMULATOR_TARGET: "target",
+    SIMULATOR_ENV: "env",
+    SIMULATOR_AT: "at",
+  });
+}
+
+/** What commander made of flags, by the settings they go before. What was repeated becomes lines. */
+export function flagsOf<Options extends object>(
+  options: Options,
+  names: Readonly<Record<string, keyof Options & string>>,
+): Flags {
+  return Object.fromEntries(
+    Object.entries(names).map(([setting, name]) => {
+      const given = options[name] as string | readonly string[] | undefined;
+      const value = typeof given === "object" ? given.join("\n") : given;
+      return [setting, { flag: flagOf(name), value: value === "" ? undefined : value }];
+    }),
+  );
+}
+
+/** `dryRun` is --dry-run. */
+export function flagOf(name: string): string {
+  return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** Options as the words that were typed for them. */
+export function flagWords(
+  options: Readonly<Record<string, string | readonly string[] | undefined>>,
+): string[] {
+  return Object.entries(options).flatMap(([name, given = []]) =>
+    [given].flat().flatMap((value) => [flagOf(name), value]),
+  );
+}
+
+/** For flags that may be repeated. */
+export function collect(value: string, before: readonly string[] = []): string[] {
+  return [...before, value];
 }
 
 type Key = keyof LoadSettings;
@@ -272,7 +305,7 @@ export function repeatArguments(
   }
   for (const [name, value] of Object.entries(source.tags)) words.push("--tag", `${name}=${value}`);
   for (const [name, value] of Object.entries(source.kind === "scenario" ? source.env : {})) {
-    words.push("--env", `${name}=${SECRET.test(name) ? "***" : value}`);
+    words.push("--env", withoutSecret(`${name}=${value}`));
   }
   words.push("--seed", String(plan.seed));
   if (plan.scenarios.some(({ executor }) => executor.kind === "daily-curve")) {
@@ -281,7 +314,16 @@ export function repeatArguments(
   return words;
 }
 
-const SECRET = /auth|key|pass|secret|token/i;
+/** `name=value`, the value as `***` where its name says that it may be a credential. */
+export function withoutSecret(pair: string): string {
+  const [name = ""] = pair.split("=", 1);
+  return /auth|cookie|credential|key|pass|secret|session|signature|token/i.test(name) ? `${name}=***` : pair;
+}
+
+/** A URL or file without its password, and without what its query calls a key or the like. */
+export function withoutSecrets(address: string): string {
+  return redact(address).replaceAll(/(?<=[?&])[^&#]+/g, withoutSecret);
+}
 
 function executorWords(executor: Executor, elapsedMs: number | undefined): string[] {
   const lasting = durationOf(executor) ?? (elapsedMs === undefined ? undefined : Math.ceil(elapsedMs));
@@ -370,8 +412,4 @@ function nameOf(key: Key, options: LoadOptions): string {
 function refuse(problems: readonly string[]): void {
   if (problems.length === 0) return;
   throw new RushhourError("CONFIG_INVALID", ["invalid configuration:", ...problems].join("\n  "));
-}
-
-function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
 }

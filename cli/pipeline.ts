@@ -16,6 +16,8 @@ export interface PipelineState {
 
 /** The pipeline seen from outside: SQL as the reader, the ends of the topics from Kafka. */
 export interface Pipeline extends Store {
+  /** Whether all is stored that publishers held or Kafka had when this was asked first: what others send since does not count. */
+  isCaughtUp(): Promise<boolean>;
   state(): Promise<PipelineState>;
   close(): Promise<void>;
 }
@@ -40,13 +42,13 @@ export async function openPipeline(settings: ServerSettings, logger: Logger): Pr
       const [rows] = await pool.query<Row[]>(sql, [...params]);
       return rows;
     },
-    isCaughtUp: async () =>
-      !(await publishersHoldRecords(pool)) &&
-      (await lagOf(pool, await admin(), [...REQUEST_LOG_TOPICS, PUBLISHER_STATUS_TOPIC])) === 0n,
+    isCaughtUp: catchUp(pool, admin),
     async state() {
       const [stored, lag, delayMs] = await Promise.all([
         storedRows(pool),
-        admin().then((connection) => lagOf(pool, connection, REQUEST_LOG_TOPICS)),
+        admin().then(async (connection) =>
+          lagBehind(await endsOf(connection, REQUEST_LOG_TOPICS), await positionsOf(pool, connection)),
+        ),
         recentDelay(pool),
       ]);
       return { stored, lag: Number(lag), delayMs };
@@ -58,35 +60,70 @@ export async function openPipeline(settings: ServerSettings, logger: Logger): Pr
   };
 }
 
-/** A publisher that still speaks and says that Kafka has not taken all it numbered. */
-async function publishersHoldRecords(pool: Pool): Promise<boolean> {
-  const [[holding]] = await pool.query<Row[]>(
-    `SELECT COUNT(*) AS publishers FROM publishers
-      WHERE closed = 0 AND acknowledged < last_seq AND reported_at > UTC_TIMESTAMP(3) - INTERVAL 5 SECOND`,
-  );
-  return Number(holding?.["publishers"]) > 0;
+/**
+ * The records of a run that ended pass two points: their publishers hand them to Kafka, then the consumer reads up to
+ * the ends that the topics have by then. Each point is where it was when it came into view; it does not move on with live traffic. What
+ * a publisher had numbered but not reported yet comes within a second, and who asks waits longer than that.
+ */
+function catchUp(pool: Pool, admin: () => Promise<KafkaAdmin>): () => Promise<boolean> {
+  let numbered: ReadonlyMap<string, number> | undefined; // by publisher, when first asked
+  let ends: readonly PartitionRange[] | undefined; // once Kafka had those
+  return async () => {
+    if (ends === undefined) {
+      const publishers = await livePublishers(pool);
+      numbered ??= new Map(publishers.map(({ source, last_seq }) => [source, last_seq]));
+      if (publishers.some(({ source, acknowledged }) => acknowledged < (numbered!.get(source) ?? 0)))
+        return false;
+      ends = await endsOf(await admin(), [...REQUEST_LOG_TOPICS, PUBLISHER_STATUS_TOPIC]);
+    }
+    return lagBehind(ends, await positionsOf(pool, await admin())) === 0n;
+  };
 }
 
-async function lagOf(pool: Pool, admin: KafkaAdmin, topics: readonly string[]): Promise<bigint> {
-  const cluster = await admin.clusterId();
+interface LivePublisher {
+  readonly source: string;
+  readonly last_seq: number;
+  readonly acknowledged: number;
+}
+
+/** Those that still speak; what others held is lost. */
+async function livePublishers(pool: Pool): Promise<LivePublisher[]> {
+  const [rows] = await pool.query<(Row & LivePublisher)[]>(
+    `SELECT source, last_seq, acknowledged FROM publishers
+      WHERE closed = 0 AND reported_at > UTC_TIMESTAMP(3) - INTERVAL 5 SECOND`,
+  );
+  return rows;
+}
+
+interface PartitionRange {
+  readonly name: string; // topic/partition
+  readonly start: bigint;
+  readonly end: bigint;
+}
+
+async function endsOf(admin: KafkaAdmin, topics: readonly string[]): Promise<PartitionRange[]> {
+  const ranges = topics.map(async (topic) =>
+    (await admin.logRanges(topic)).map(({ partition, start, end }) => {
+      return { name: `${topic}/${partition}`, start, end };
+    }),
+  );
+  return (await Promise.all(ranges)).flat();
+}
+
+/** Where the consumer will read on, by `topic/partition`. */
+async function positionsOf(pool: Pool, admin: KafkaAdmin): Promise<ReadonlyMap<string, bigint>> {
   const [rows] = await pool.query<Row[]>(
-    "SELECT topic, `partition`, CAST(next_offset AS CHAR) AS next_offset FROM ingest_offsets WHERE cluster = ?",
-    [cluster],
+    "SELECT CONCAT(topic, '/', `partition`) AS name, CAST(next_offset AS CHAR) AS next_offset FROM ingest_offsets WHERE cluster = ?",
+    [await admin.clusterId()],
   );
-  const positions = new Map(
-    rows.map((row) => [
-      `${String(row["topic"])}/${Number(row["partition"])}`,
-      BigInt(String(row["next_offset"])),
-    ]),
-  );
-  const lags = topics.map(async (topic) => {
-    const ranges = await admin.logRanges(topic);
-    return ranges.reduce((lag, { partition, start, end }) => {
-      const position = positions.get(`${topic}/${partition}`) ?? start;
-      return position < end ? lag + end - position : lag;
-    }, 0n);
-  });
-  return (await Promise.all(lags)).reduce((sum, lag) => sum + lag, 0n);
+  return new Map(rows.map((row) => [String(row["name"]), BigInt(String(row["next_offset"]))]));
+}
+
+function lagBehind(ends: readonly PartitionRange[], positions: ReadonlyMap<string, bigint>): bigint {
+  return ends.reduce((lag, { name, start, end }) => {
+    const position = positions.get(name) ?? start;
+    return position < end ? lag + end - position : lag;
+  }, 0n);
 }
 
 async function storedRows(pool: Pool): Promise<number> {

@@ -1,9 +1,11 @@
 import { once } from "node:events";
 import { execFile } from "node:child_process";
 import { createServer } from "node:http";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 
 const root = join(import.meta.dirname, "..");
 const library = "simulator/journeys/openapi/fixtures/library-3.0.yaml";
@@ -95,6 +97,11 @@ test.each([
     "--allow-writes: only for an OpenAPI document",
   ],
   [
+    "a header of a variable that is not set",
+    ["http://127.0.0.1:1/", "--header", "authorization: ${env.NOT_SET_HERE}"],
+    "names ${env.NOT_SET_HERE}, but NOT_SET_HERE is not set",
+  ],
+  [
     "an unreadable --auth",
     [library, "--auth", "token"],
     "--auth=token must be a security scheme of the document",
@@ -103,4 +110,29 @@ test.each([
   const { code, stderr } = await quick(...words);
   expect(code).toBe(104);
   expect(stderr).toContain(message);
+});
+
+test("what may be a secret is *** in the command that is kept, and a reference to the environment stays and works", async () => {
+  const { url, seen } = await openServer();
+  const home = mkdtempSync(join(tmpdir(), "rushhour-quick-"));
+  vi.stubEnv("RUSHHOUR_HOME", home);
+  vi.stubEnv("QUICK_TEST_TOKEN", "s3cret");
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+    rmSync(home, { recursive: true });
+  });
+  const { code, stdout } = await quick(
+    ...[`${url}/a?page=2&api_key=abc`, "-i", "1", "--seed", "1"],
+    ...["--header", "authorization: Bearer ${env.QUICK_TEST_TOKEN}", "--header", "accept: text/html"],
+    ...["--header", "x-tenant: acme"],
+  );
+  expect(code).toBe(0);
+  expect(seen.get("GET /a?page=2&api_key=abc")).toBe("Bearer s3cret");
+  expect(stdout).toContain(
+    "--header 'authorization: Bearer ${env.QUICK_TEST_TOKEN}' --header 'accept: text/html'",
+  );
+  expect(stdout).toContain(`'${url}/a?page=2&api_key=***'`);
+  const [record] = readdirSync(join(home, "runs")).filter((file) => file.endsWith(".json"));
+  for (const kept of [stdout, readFileSync(join(home, "runs", record!), "utf8")])
+    for (const secret of ["s3cret", "abc", "acme"]) expect(kept).not.toContain(secret);
 });

@@ -8,12 +8,17 @@ import { openapiJourneys, parseDocument } from "../simulator/journeys/openapi.ts
 import type { OpenapiJourneys } from "../simulator/journeys/openapi.ts";
 import type { PlanSource } from "../simulator/plan/load-plan.ts";
 import {
+  collect,
   executorOf,
+  flagOf,
+  flagsOf,
+  flagWords,
   loadFlags,
   loadSettings,
   runSettingsOf,
   targetSetting,
   withExecutorOptions,
+  withoutSecrets,
 } from "./load-options.ts";
 import type { LoadOptions } from "./load-options.ts";
 import { planFor, runFlags, runLoad, runSettings, withRunOptions } from "./simulate.ts";
@@ -34,9 +39,20 @@ const OWN_HEADERS = [
   "upgrade",
 ];
 
+/** `${env.NAME}`, as in a scenario file; here a variable of the process. */
+const REFERENCE = /\$\{\s*env\.(\w+)\s*\}/g;
+
+/** Text in which variables of the process stand for what they hold, so that no secret has to stand in the command. */
+const withEnvironment = z.string().transform((text, context): string =>
+  text.replaceAll(REFERENCE, (reference, name: string) => {
+    const value = process.env[name];
+    if (value === undefined || value === "") context.addIssue(`names ${reference}, but ${name} is not set`);
+    return value ?? "";
+  }),
+);
+
 /** Header lines, each `name: value`, parted by line feeds. */
-const headersSetting = z
-  .string()
+const headersSetting = withEnvironment
   .refine((lines) => lines.split("\n").every(isHeader), HEADER_RULE)
   .refine(
     (lines) => lines.split("\n").every((line) => !OWN_HEADERS.includes(nameAndValue(line)[0])),
@@ -73,8 +89,7 @@ const openapiSettings = quickSettings.extend({
     .refine((methods) => methods.every(isMethod), METHODS_RULE)
     .optional(),
   /** Lines `scheme=value`. */
-  QUICK_AUTH: z
-    .string()
+  QUICK_AUTH: withEnvironment
     .refine((lines) => lines.split("\n").every((line) => /^[^=]+=./.test(line)), AUTH_RULE)
     .transform((lines) => Object.fromEntries(lines.split("\n").map(schemeAndValue)))
     .optional(),
@@ -97,7 +112,12 @@ export function quickCommand(): Command {
     .argument("<url|file>", "the URL with its path and query, or an OpenAPI document (JSON or YAML)")
     .option("--method <method>", "the HTTP method (default: GET, with a body POST)")
     .option("--body <text>", "the request's body")
-    .option("--header <line>", "a header such as 'accept: text/html'; repeatable", collect, [])
+    .option(
+      "--header <line>",
+      "a header such as 'accept: text/html' or 'authorization: ${env.TOKEN}'; repeatable",
+      collect,
+      [],
+    )
     .option("--openapi", "the URL is that of an OpenAPI document")
     .option("--target <url>", "where the document's API is (default: its first server)")
     .option("--methods <list>", "only operations with these methods, such as GET,HEAD")
@@ -112,6 +132,9 @@ export function quickCommand(): Command {
     .addHelpText(
       "after",
       `
+\${env.NAME} in --header and --auth is a variable of the environment (single quotes keep the shell from
+reading it). The command that repeats the run is kept with the run: what may be a secret is *** there.
+
 Examples:
   rushhour quick http://127.0.0.1:8000/products --rate 200/s -d 30s
   rushhour quick https://example.test/orders --body '{"user_id": 1}' --header 'content-type: application/json'
@@ -131,7 +154,7 @@ async function quickRequest(url: string, options: QuickOptions): Promise<void> {
   const settings = readSettings(requestSettings, process.env, {
     ...quickFlags(options),
     QUICK_URL: { flag: "URL", value: url },
-    QUICK_METHOD: { flag: "--method", value: options.method },
+    ...flagsOf(options, { QUICK_METHOD: "method" }),
   });
   const { origin, pathname, search } = new URL(settings.QUICK_URL);
   const method = settings.QUICK_METHOD ?? (options.body === undefined ? "GET" : "POST");
@@ -142,29 +165,19 @@ async function quickRequest(url: string, options: QuickOptions): Promise<void> {
     ...(options.body !== undefined && { body: options.body }),
   };
   const executor = executorOf(options, settings);
-  const source: PlanSource = { ...runSettingsOf(settings), kind: "quick", executor, step, target: origin };
-  const command = [
-    ...["rushhour", "quick", url],
-    ...(options.method === undefined ? [] : ["--method", options.method]),
-    ...(options.body === undefined ? [] : ["--body", options.body]),
-    ...headerWords(options),
-  ];
-  await runLoad({
-    plan: await planFor(source, options),
-    source,
-    command,
+  await send(
+    { ...runSettingsOf(settings), kind: "quick", executor, step, target: origin },
+    [withoutSecrets(url), ...flagWords({ method: options.method, body: options.body })],
     options,
     settings,
-    pipeline: undefined,
-  });
+  );
 }
 
 async function quickOpenapi(argument: string, options: QuickOptions): Promise<void> {
   refuseGiven(options, ["method", "body"], "a single URL");
   const settings = readSettings(openapiSettings, process.env, {
     ...quickFlags(options),
-    QUICK_METHODS: { flag: "--methods", value: options.methods },
-    QUICK_AUTH: { flag: "--auth", value: options.auth.length > 0 ? options.auth.join("\n") : undefined },
+    ...flagsOf(options, { QUICK_METHODS: "methods", QUICK_AUTH: "auth" }),
   });
   const { QUICK_METHODS: methods, QUICK_AUTH: auth, QUICK_HEADERS: headers } = settings;
   const { text, url, baseFolder } = await readText(argument, headers ?? {});
@@ -185,42 +198,60 @@ async function quickOpenapi(argument: string, options: QuickOptions): Promise<vo
   const target = settings.SIMULATOR_TARGET ?? serverOf(made.server, url);
   if (options.allowWrites !== true) refuseWrites(made, target);
   const executor = executorOf(options, settings);
-  const source: PlanSource = { ...run, kind: "openapi", executor, document, options: openapi, target };
-  const command = [
-    ...["rushhour", "quick", ...(options.openapi === true ? ["--openapi"] : []), argument],
-    ...(options.target === undefined ? [] : ["--target", redact(options.target)]),
-    ...(options.methods === undefined ? [] : ["--methods", options.methods]),
-    ...options.auth.flatMap((line) => ["--auth", `${schemeAndValue(line)[0]}=***`]), // the command is kept
-    ...(options.allowWrites === true ? ["--allow-writes"] : []),
-    ...headerWords(options),
-  ];
-  await runLoad({
-    plan: await planFor(source, options),
-    source,
-    command,
+  await send(
+    { ...run, kind: "openapi", executor, document, options: openapi, target },
+    [
+      ...(options.openapi === true ? ["--openapi"] : []),
+      withoutSecrets(argument),
+      ...flagWords({ target: options.target && redact(options.target), methods: options.methods }),
+      ...options.auth.flatMap((line) => ["--auth", withoutValue(line, "=", schemeAndValue(line))]),
+      ...(options.allowWrites === true ? ["--allow-writes"] : []),
+    ],
     options,
     settings,
-    pipeline: undefined,
-  });
+  );
+}
+
+/** @param words what, behind the command, asks for the same load again */
+async function send(
+  source: PlanSource,
+  words: readonly string[],
+  options: QuickOptions,
+  settings: z.output<typeof quickSettings>,
+): Promise<void> {
+  const command = ["rushhour", "quick", ...words, ...headerWords(options)];
+  const plan = await planFor(source, options);
+  await runLoad({ plan, source, command, options, settings, pipeline: undefined });
 }
 
 function quickFlags(options: QuickOptions) {
-  const headers = options.header.length > 0 ? options.header.join("\n") : undefined;
-  return { ...loadFlags(options), ...runFlags(options), QUICK_HEADERS: { flag: "--header", value: headers } };
+  return { ...loadFlags(options), ...runFlags(options), ...flagsOf(options, { QUICK_HEADERS: "header" }) };
 }
 
+/** Headers that say what is asked for, never who asks. */
+const OPEN_HEADER = /^(?:accept(?:-.+)?|cache-control|content-type|if-.+|prefer|range|user-agent|x-sim-.+)$/;
+
+/** The command is kept with the run, so of other headers only references to variables stand in it. */
 function headerWords({ header }: QuickOptions): string[] {
-  return header.flatMap((line) => ["--header", line]);
+  return header.flatMap((line) => {
+    const [name, value] = nameAndValue(line);
+    return ["--header", OPEN_HEADER.test(name) ? line : withoutValue(line, ": ", [name, value])];
+  });
+}
+
+/** Keeps the name, and the value where it only refers to variables: `authorization: Bearer ${env.TOKEN}`. */
+function withoutValue(line: string, separator: string, [name, value]: readonly [string, string]): string {
+  const isReference = /^(?:(?:basic|bearer|token) )?$/i.test(value.replaceAll(REFERENCE, ""));
+  return isReference ? line : `${name}${separator}***`;
 }
 
 /** Flags of the other kind of argument are a mistake, not to be ignored. */
 function refuseGiven(options: QuickOptions, names: readonly (keyof QuickOptions)[], kind: string): void {
   const given = names.filter((name) => options[name] !== undefined && String(options[name]) !== "");
   if (given.length === 0) return;
-  const flags = given.map((name) => `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`);
   throw new RushhourError(
     "CONFIG_INVALID",
-    `${flags.join(", ")}: only for ${kind}; see rushhour quick --help`,
+    `${given.map(flagOf).join(", ")}: only for ${kind}; see rushhour quick --help`,
   );
 }
 
@@ -306,10 +337,6 @@ function listOf({ operations }: OpenapiJourneys): string {
       return [name, ...lines.map((line) => `    ${line}`)].join("\n");
     })
     .join("\n\n");
-}
-
-function collect(line: string, before: readonly string[]): string[] {
-  return [...before, line];
 }
 
 function schemeAndValue(line: string): [scheme: string, value: string] {

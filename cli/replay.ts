@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { z } from "zod";
-import { kafkaSettings, readSettings, sqlSettings } from "../contract/config.ts";
+import { kafkaSettings, readSettings, redact, sqlSettings } from "../contract/config.ts";
 import type { Flags } from "../contract/config.ts";
 import { messageOf, RushhourError } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
@@ -13,8 +13,9 @@ import type { TracedRequest } from "../simulator/plan/plan.ts";
 import { SAFE_METHODS, type TraceOptions } from "../simulator/replay/trace.ts";
 import { readTally } from "../simulator/ledger/tally.ts";
 import { DEFAULT_TARGET } from "../simulator/plan/load-plan.ts";
-import { targetSetting } from "./load-options.ts";
+import { flagsOf, flagWords, targetSetting } from "./load-options.ts";
 import { openPipeline } from "./pipeline.ts";
+import { openScreen } from "./screen.ts";
 import { runFlags, runLoad, runSettings, withRunOptions } from "./simulate.ts";
 import type { RunOptions } from "./simulate.ts";
 import { tallyPathOf } from "./verify.ts";
@@ -140,21 +141,15 @@ Examples:
     )
     .action(async (log: string | undefined, options: ReplayOptions) => {
       const now = new Date();
-      const settings = readSettings(replaySettings(now), process.env, flagsOf(log, options));
+      const settings = readSettings(replaySettings(now), process.env, replayFlags(log, options));
       const recording = await openRecording(settings, now);
       try {
-        const plan = await survey(
-          (onLeftOut) => recording.trace({ ...traceOptions(settings), loop: 1, onLeftOut }),
-          { speed: settings.REPLAY_SPEED, loop: settings.REPLAY_LOOP },
-        );
-        assertNotEmpty(plan, recording.name);
-        const lines = surveyLines(`replay of ${recording.name} at ${settings.REPLAY_SPEED}x`, plan).join(
-          "\n",
-        );
+        const plan = await surveyOf(recording, settings, options);
+        const lines = surveyLines(`replay of ${recording.name} at ${settings.REPLAY_SPEED}x`, plan);
         if (options.dryRun) {
-          console.log(lines);
+          console.log(lines.join("\n"));
         } else {
-          console.error(lines);
+          console.error(lines.join("\n"));
           const requests = () => recording.trace(traceOptions(settings));
           await replayTrace(requests, settings, options, log);
         }
@@ -164,20 +159,39 @@ Examples:
     });
 }
 
-function flagsOf(log: string | undefined, options: ReplayOptions): Flags {
+/** Reads the recording once, which for a million requests takes seconds, and says how far it is. */
+async function surveyOf(
+  recording: Recording,
+  settings: ReplaySettings,
+  options: ReplayOptions,
+): Promise<Survey> {
+  const screen = openScreen(process.stderr);
+  const plan = await survey(
+    (onLeftOut) => recording.trace({ ...traceOptions(settings), loop: 1, onLeftOut }),
+    { speed: settings.REPLAY_SPEED, loop: settings.REPLAY_LOOP },
+    (requests) =>
+      options.quiet || screen.show([`${requests.toLocaleString("en")} requests read of ${recording.name}`]),
+  ).finally(() => screen.clear());
+  assertNotEmpty(plan, recording.name);
+  return plan;
+}
+
+function replayFlags(log: string | undefined, options: ReplayOptions): Flags {
   return {
     ...runFlags(options),
-    SIMULATOR_TARGET: { flag: "--target", value: options.target },
     REPLAY_LOG: { flag: "LOG", value: log },
-    REPLAY_FORMAT: { flag: "--format", value: options.format },
-    REPLAY_FROM: { flag: "--from", value: options.from },
-    REPLAY_TO: { flag: "--to", value: options.to },
-    REPLAY_WHERE: { flag: "--where", value: options.where },
-    REPLAY_RUN: { flag: "--run", value: options.run },
-    REPLAY_SPEED: { flag: "--speed", value: options.speed },
-    REPLAY_METHODS: { flag: "--methods", value: options.methods },
-    REPLAY_LIMIT: { flag: "--limit", value: options.limit },
-    REPLAY_LOOP: { flag: "--loop", value: options.loop },
+    ...flagsOf(options, {
+      SIMULATOR_TARGET: "target",
+      REPLAY_FORMAT: "format",
+      REPLAY_FROM: "from",
+      REPLAY_TO: "to",
+      REPLAY_WHERE: "where",
+      REPLAY_RUN: "run",
+      REPLAY_SPEED: "speed",
+      REPLAY_METHODS: "methods",
+      REPLAY_LIMIT: "limit",
+      REPLAY_LOOP: "loop",
+    }),
   };
 }
 
@@ -242,6 +256,9 @@ async function periodOf(settings: ReplaySettings, now: Date): Promise<{ from: Da
   };
 }
 
+/** ER_STATEMENT_TIMEOUT of MariaDB, ER_QUERY_TIMEOUT of MySQL. */
+const TIME_LIMIT_CODES = [1969, 3024];
+
 /** What the database says about a condition it does not understand is a matter of configuration. */
 function queryError(error: unknown, where: string | undefined): RushhourError {
   const isOfSyntax = String((error as { sqlState?: unknown }).sqlState).startsWith("42");
@@ -252,11 +269,13 @@ function queryError(error: unknown, where: string | undefined): RushhourError {
       { cause: error },
     );
   }
-  return new RushhourError(
-    "QUERY_FAILED",
-    `the database says: ${messageOf(error)}; if that took too long, a shorter --from and --to helps`,
-    { cause: error },
-  );
+  const isTooSlow = TIME_LIMIT_CODES.includes((error as { errno?: number }).errno ?? 0);
+  const wayOut = isTooSlow
+    ? "; a statement reads 5,000 rows at most, so leave what is slow out of --where, such as a query inside it"
+    : "";
+  return new RushhourError("QUERY_FAILED", `the database says: ${messageOf(error)}${wayOut}`, {
+    cause: error,
+  });
 }
 
 function assertNotEmpty(plan: Survey, name: string): void {
@@ -292,11 +311,11 @@ async function replayTrace(
 
 /** The words that make the same replay again. */
 function replayArguments(log: string | undefined, options: ReplayOptions): string[] {
-  const { format, from, to, where, run, speed, methods, limit, loop, target } = options;
-  const given = Object.entries({ format, from, to, where, run, speed, methods, limit, loop, target });
+  const { format, from, to, where, run, speed, methods, limit, loop } = options;
+  const target = options.target && redact(options.target);
   return [
     ...(log === undefined ? [] : [log]),
-    ...given.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value])),
+    ...flagWords({ format, from, to, where, run, speed, methods, limit, loop, target }),
     ...(options.ledger ? [] : ["--no-ledger"]),
   ];
 }

@@ -5,8 +5,6 @@ import { z } from "zod";
 import { adminSettings, kafkaSettings, readSettings, sqlSettings } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
-import { controlOf } from "../simulator/control/live-run.ts";
-import { createControlServer } from "../simulator/control/server.ts";
 import type { Incidents } from "../simulator/engine/incidents.ts";
 import type { Run } from "../simulator/engine/run.ts";
 import { loadPlan } from "../simulator/plan/load-plan.ts";
@@ -16,10 +14,12 @@ import { openOutput } from "../simulator/report/outputs.ts";
 import type { RunRecord } from "../simulator/report/record.ts";
 import { SUMMARY_MODES } from "../simulator/report/report.ts";
 import { CLEAR_LINE, requestLogger, showStatus } from "../simulator/report/status-line.ts";
-import { assertFeasible, conduct, exportSummary, judge, report } from "./conduct.ts";
-import { KEY_HELP, keysOf, readKeys } from "./controls.ts";
+import { assertFeasible, conduct, exportSummary, judge, printerFor, report } from "./conduct.ts";
+import { controlRun, KEY_HELP } from "./controls.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import {
+  collect,
+  flagsOf,
   loadFlags,
   loadSettings,
   planSourceOf,
@@ -92,11 +92,11 @@ export function withRunOptions(command: Command): Command {
 }
 
 export function runFlags(options: RunOptions) {
-  return {
-    SIMULATOR_WORKERS: { flag: "--workers", value: options.workers },
-    SIMULATOR_CONTROL_PORT: { flag: "--control", value: options.control },
-    SIMULATOR_SUMMARY_MODE: { flag: "--summary-mode", value: options.summaryMode },
-  };
+  return flagsOf(options, {
+    SIMULATOR_WORKERS: "workers",
+    SIMULATOR_CONTROL_PORT: "control",
+    SIMULATOR_SUMMARY_MODE: "summaryMode",
+  });
 }
 
 export function simulateCommand(): Command {
@@ -158,6 +158,7 @@ export interface Load {
 export async function runLoad(load: Load): Promise<RunRecord> {
   const { plan, source, options, settings, pipeline } = load;
   const { RUSHHOUR_HOME: home, SIMULATOR_SUMMARY_MODE: summaryMode } = settings;
+  const print = printerFor(options.out);
   if (pipeline !== undefined) userUrlOf("reader", pipeline); // fail now, not after the run
   if (options.summaryExport !== undefined) exportSummary(options.summaryExport, "");
   const simulations = pipeline && openSimulations(pipeline, createLogger("simulate"));
@@ -184,7 +185,7 @@ export async function runLoad(load: Load): Promise<RunRecord> {
       pipeline: null,
       query: undefined,
     });
-    report(record, { home, summaryMode, summaryExport: options.summaryExport, ledgerLines: [] });
+    report(record, { home, print, summaryMode, summaryExport: options.summaryExport, ledgerLines: [] });
     return record;
   }
   const verified = await verify(conducted.result.run_id, pipeline);
@@ -196,7 +197,13 @@ export async function runLoad(load: Load): Promise<RunRecord> {
     query: (sql, values) => store.query(sql, values),
   });
   await simulations?.publishRun(record);
-  report(record, { home, summaryMode, summaryExport: options.summaryExport, ledgerLines: verified.lines });
+  report(record, {
+    home,
+    print,
+    summaryMode,
+    summaryExport: options.summaryExport,
+    ledgerLines: verified.lines,
+  });
   return record;
 }
 
@@ -206,36 +213,31 @@ async function attend(
   incidents: Incidents,
   { plan, options, settings }: Load,
 ): Promise<() => Promise<void>> {
-  const control = controlOf(plan, run, incidents);
-  const port = settings.SIMULATOR_CONTROL_PORT;
-  const server =
-    port === undefined
-      ? undefined
-      : await createControlServer({ port, token: settings.SIMULATOR_CONTROL_TOKEN, run: control });
   const say = (line: string) => process.stderr.write(`${process.stderr.isTTY ? CLEAR_LINE : ""}${line}\n`);
-  if (server) say(`control at ${server.url}/v1/run`);
+  const leaveControl = await controlRun(plan, run, incidents, { ...controlSettings(settings), say });
   if (process.stdin.isTTY && !options.quiet) say(`keys: ${KEY_HELP}`);
   const hideStatus = options.logRequests || options.quiet ? undefined : showStatus(run, process.stderr);
-  const forgetKeys = readKeys(process.stdin, keysOf(control, say));
   const forget = onShutdownSignal((_signal, forceful) => {
-    if (forceful) process.exit(EXIT.stoppedBySignal);
+    if (forceful) {
+      hideStatus?.();
+      process.exit(EXIT.stoppedBySignal);
+    }
+    say("stopping: what is in flight may end; Ctrl-C again ends at once");
     run.stop();
   });
   return async () => {
     forget();
-    forgetKeys();
     hideStatus?.();
-    await server?.close(CONTROL_CLOSE_MS);
+    await leaveControl();
   };
 }
 
-const CONTROL_CLOSE_MS = 1_000;
+/** Where a run can be changed by HTTP. */
+export function controlSettings(settings: RunSettings) {
+  return { port: settings.SIMULATOR_CONTROL_PORT, token: settings.SIMULATOR_CONTROL_TOKEN };
+}
 
 /** process.stderr blocks the process while nobody reads a full pipe; this waits aside, and ends when the reader leaves. */
 export function unblockingStderr(): Writable {
   return createWriteStream("stderr", { fd: 2, autoClose: false }).on("error", () => undefined);
-}
-
-function collect(value: string, before: readonly string[] = []): string[] {
-  return [...before, value];
 }

@@ -11,16 +11,22 @@ import { attachEngines, startEngines } from "../engines/engines.ts";
 import { endOrphans } from "../engines/pids.ts";
 import { freePorts, isPortFree } from "../engines/ports.ts";
 import { supervise, type ProcessSpec, type SupervisedProcess } from "../engines/supervisor.ts";
-import { controlOf } from "../simulator/control/live-run.ts";
-import { createControlServer } from "../simulator/control/server.ts";
 import type { Run } from "../simulator/engine/run.ts";
 import { plannedDuration } from "../simulator/plan/curve.ts";
 import type { PlanSource } from "../simulator/plan/load-plan.ts";
 import type { LoadPlan } from "../simulator/plan/plan.ts";
 import { openOutput } from "../simulator/report/outputs.ts";
 import { requestLogger } from "../simulator/report/status-line.ts";
-import { assertFeasible, conduct, exportSummary, judge, report, type ConductedRun } from "./conduct.ts";
-import { KEY_HELP, keysOf, readKeys } from "./controls.ts";
+import {
+  assertFeasible,
+  conduct,
+  exportSummary,
+  judge,
+  printerFor,
+  report,
+  type ConductedRun,
+} from "./conduct.ts";
+import { controlRun, KEY_HELP } from "./controls.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { openPipeline, type Pipeline } from "./pipeline.ts";
@@ -28,6 +34,7 @@ import { withKafka } from "./reach.ts";
 import { openScreen, type Screen } from "./screen.ts";
 import { userUrlOf } from "./servers.ts";
 import {
+  flagsOf,
   loadFlags,
   loadSettings,
   planSourceOf,
@@ -37,6 +44,7 @@ import {
   type LoadOptions,
 } from "./load-options.ts";
 import {
+  controlSettings,
   planFor,
   runFlags,
   runSettings,
@@ -88,8 +96,7 @@ async function up(file: string | undefined, options: UpOptions): Promise<void> {
   const asked = readSettings(upSettings, process.env, {
     ...loadFlags(options),
     ...runFlags(options),
-    API_PORT: { flag: "--port", value: options.port },
-    CONSUMER_PORT: { flag: "--consumer-port", value: options.consumerPort },
+    ...flagsOf(options, { API_PORT: "port", CONSUMER_PORT: "consumerPort" }),
   });
   if (asked.SIMULATOR_TARGET !== undefined) {
     const message = `--target=${asked.SIMULATOR_TARGET} is for simulate: up sends its load to the API it starts`;
@@ -97,6 +104,7 @@ async function up(file: string | undefined, options: UpOptions): Promise<void> {
   }
   const source = planSourceOf(file, options, asked);
   const planned = await planFor(source, options);
+  const print = printerFor(options.out);
   if (options.summaryExport !== undefined) exportSummary(options.summaryExport, "");
   await endOrphans(asked.RUSHHOUR_HOME); // they may hold the ports
   const settings = await withFreePorts(asked);
@@ -147,11 +155,12 @@ async function up(file: string | undefined, options: UpOptions): Promise<void> {
   screen.clear();
   report(record, {
     home: settings.RUSHHOUR_HOME,
+    print,
     summaryMode: settings.SIMULATOR_SUMMARY_MODE,
     summaryExport: options.summaryExport,
     ledgerLines: verified?.lines ?? [],
   });
-  if (settings.SIMULATOR_SUMMARY_MODE !== "disabled") console.log(NEXT);
+  if (settings.SIMULATOR_SUMMARY_MODE !== "disabled") print(NEXT);
   if (stop.failure) throw stop.failure;
 }
 
@@ -333,28 +342,19 @@ async function conductOn(
     async onRun(run, incidents) {
       stop.signal.addEventListener("abort", () => run.stop());
       if (stop.signal.aborted) run.stop();
-      const control = controlOf(plan, run, incidents);
-      const port = settings.SIMULATOR_CONTROL_PORT;
-      const token = settings.SIMULATOR_CONTROL_TOKEN;
-      const server =
-        port === undefined ? undefined : await createControlServer({ port, token, run: control });
-      if (server) screen.say(`control at ${server.url}/v1/run`);
-      const forgetKeys = readKeys(
-        process.stdin,
-        keysOf(control, (line) => screen.say(line)),
-      );
+      const leaveControl = await controlRun(plan, run, incidents, {
+        ...controlSettings(settings),
+        say: (line) => screen.say(line),
+      });
       const hide = shown && keepShowing(run, pipeline, before.stored, processes, links, shown);
       return async () => {
-        forgetKeys();
         hide?.();
         requests?.close();
-        await server?.close(CONTROL_CLOSE_MS);
+        await leaveControl();
       };
     },
   });
 }
-
-const CONTROL_CLOSE_MS = 1_000;
 
 /** Draws the status twice a second until the returned function is called; asks the pipeline once a second. */
 function keepShowing(

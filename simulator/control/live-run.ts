@@ -46,9 +46,7 @@ export function controlOf(plan: LoadPlan, run: Run, incidents: Incidents): RunCo
       faults: incidents.records
         .filter(({ kind, ended_at }) => isFault(kind) && ended_at === null)
         .map(statusOf),
-      thresholds: currentThresholds(plan.thresholds, values).map(
-        ({ metric, expression, value, passed, aborted }) => ({ metric, expression, value, passed, aborted }),
-      ),
+      thresholds: currentThresholds(plan.thresholds, values),
     }),
     change({ scenario, rate_factor, paused, weights }) {
       const state = scenario === undefined ? whole : parts.get(scenario);

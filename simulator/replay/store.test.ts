@@ -21,18 +21,38 @@ const row = (after_ms: number, fields: Partial<Row> = {}): Row => ({
   ...fields,
 });
 
-/** A table that answers the trace's query, in pages, as `WHERE … ORDER BY timestamp, request_id LIMIT` does. */
-function trace(rows: readonly Row[], options: Partial<StoreOptions> = {}) {
+/** A table that answers the trace's two queries: where a page ends, and the rows up to there of which the condition holds. */
+function trace(
+  rows: readonly Row[],
+  options: Partial<StoreOptions> = {},
+  holds: (row: Row) => boolean = () => true,
+) {
   const queries: string[] = [];
   const query = (sql: string, params: readonly unknown[]) => {
     queries.push(sql);
-    const [from, to, after, afterId] = params as [Date, Date, Date, string];
+    const [from, to, after, afterId, last, , lastId] = params as [
+      Date,
+      Date,
+      Date,
+      string,
+      Date?,
+      Date?,
+      string?,
+    ];
     const page = rows
       .filter(({ timestamp }) => timestamp >= from && timestamp < to)
       .filter(({ timestamp, request_id }) => timestamp > after || request_id > afterId)
-      .sort((a, b) => a.timestamp.getTime() - b.timestamp.getTime() || (a.request_id < b.request_id ? -1 : 1))
-      .slice(0, Number(/LIMIT (\d+)/.exec(sql)![1]));
-    return Promise.resolve(page.map((row) => ({ ...row })));
+      .sort(
+        (a, b) => a.timestamp.getTime() - b.timestamp.getTime() || (a.request_id < b.request_id ? -1 : 1),
+      );
+    const [, offset] = /LIMIT 1 OFFSET (\d+)/.exec(sql) ?? [];
+    const isUpToEnd = ({ timestamp, request_id }: Row) =>
+      !sql.includes("timestamp <= ?") || timestamp < last! || (timestamp <= last! && request_id <= lastId!);
+    const answer =
+      offset === undefined
+        ? page.filter(isUpToEnd).filter(holds)
+        : page.slice(Number(offset), Number(offset) + 1);
+    return Promise.resolve(answer.map((row) => ({ ...row })));
   };
   const traced = storeTrace(query, { from: FROM, to: TO, speed: 1, methods: SAFE_METHODS, ...options });
   return { traced: collect(traced), queries };
@@ -56,7 +76,15 @@ test("every row comes once, page by page, also where many share a millisecond", 
   );
   const { traced, queries } = trace(rows);
   expect((await traced).map(({ step }) => step.path)).toEqual(rows.map(({ path }) => path));
-  expect(queries).toHaveLength(3);
+  expect(queries).toHaveLength(6);
+});
+
+test("pages go on where the condition holds for none of their rows", async () => {
+  const rows = Array.from({ length: 12_000 }, (_, n) =>
+    row(n, { request_id: String(n), path: `/orders/${n}` }),
+  );
+  const { traced } = trace(rows, { where: "sparse" }, ({ path }) => path === "/orders/11999");
+  expect((await traced).map(({ step }) => step.path)).toEqual(["/orders/11999"]);
 });
 
 test("a row without a path is sent to its route if that has no parameters, else left out", async () => {
@@ -77,7 +105,7 @@ test("a row without a path is sent to its route if that has no parameters, else 
 test("a condition stands in parentheses behind every parameter", async () => {
   const { traced, queries } = trace([], { where: "path LIKE '%?' OR 1 = 1", run_id: "r" });
   await traced;
-  expect(queries[0]).toMatch(/AND run_id = \? AND \(path LIKE '%\?' OR 1 = 1\)\n\s+ORDER BY/);
+  expect(queries[1]).toMatch(/AND run_id = \? AND \(path LIKE '%\?' OR 1 = 1\)\n\s+ORDER BY/);
 });
 
 describe("a condition", () => {

@@ -27,31 +27,57 @@ const PAGE_ROWS = 5_000;
 /** MariaDB takes its limit from the reader's account and the hint for a comment. */
 const LIMITED = "/*+ MAX_EXECUTION_TIME(30000) */";
 
+/** A place in the primary key. */
+interface Position {
+  readonly timestamp: Date;
+  readonly request_id: string;
+}
+
+/**
+ * Page by page of the period's rows, whatever is chosen among them: a condition that holds for few rows makes more statements,
+ * none that takes long.
+ */
 async function* recordedRequests(
   query: Store["query"],
   { from, to, where, run_id, onLeftOut }: StoreOptions,
 ): AsyncGenerator<RecordedRequest, void, undefined> {
-  let after = from;
-  let afterId = "";
+  let after: Position = { timestamp: from, request_id: "" };
   for (;;) {
+    const last = await pageEnd(query, after, to);
+    const through = last === undefined ? "" : " AND timestamp <= ? AND (timestamp < ? OR request_id <= ?)";
+    const bounds = last === undefined ? [] : [last.timestamp, last.timestamp, last.request_id];
     // The condition comes after all parameters, so a question mark in it is none of them.
     const rows = await query(
       `SELECT ${LIMITED} timestamp, request_id, method, endpoint, path, user_agent
          FROM api_logs
-        WHERE timestamp >= ? AND timestamp < ? AND (timestamp > ? OR request_id > ?)${run_id === undefined ? "" : " AND run_id = ?"}${where === undefined ? "" : ` AND (${where})`}
-        ORDER BY timestamp, request_id LIMIT ${PAGE_ROWS}`,
-      [after, to, after, afterId, ...(run_id === undefined ? [] : [run_id])],
+        WHERE ${AFTER}${through}${run_id === undefined ? "" : " AND run_id = ?"}${where === undefined ? "" : ` AND (${where})`}
+        ORDER BY timestamp, request_id`,
+      [...afterParams(after, to), ...bounds, ...(run_id === undefined ? [] : [run_id])],
     );
     for (const row of rows) {
       const request = requestOf(row);
       if (request === undefined) onLeftOut?.("no path stored", `request ${String(row["request_id"])}`);
       else yield request;
     }
-    const last = rows.at(-1);
-    if (!last || rows.length < PAGE_ROWS) return;
-    after = last["timestamp"] as Date;
-    afterId = String(last["request_id"]);
+    if (last === undefined) return;
+    after = last;
   }
+}
+
+const AFTER = "timestamp >= ? AND timestamp < ? AND (timestamp > ? OR request_id > ?)";
+
+function afterParams({ timestamp, request_id }: Position, to: Date): unknown[] {
+  return [timestamp, to, timestamp, request_id];
+}
+
+/** The last row of the page after a position; undefined when the period has no more than one page left. */
+async function pageEnd(query: Store["query"], after: Position, to: Date): Promise<Position | undefined> {
+  const [row] = await query(
+    `SELECT ${LIMITED} timestamp, request_id FROM api_logs WHERE ${AFTER}
+      ORDER BY timestamp, request_id LIMIT 1 OFFSET ${PAGE_ROWS - 1}`,
+    afterParams(after, to),
+  );
+  return row && { timestamp: row["timestamp"] as Date, request_id: String(row["request_id"]) };
 }
 
 function requestOf(row: Readonly<Record<string, unknown>>): RecordedRequest | undefined {

@@ -18,14 +18,17 @@ interface LeftOut {
 }
 
 const EXAMPLES = 3;
+const PROGRESS_REQUESTS = 10_000;
 
 /**
  * Reads a trace to its end and counts.
  * @param trace makes one loop of the trace, telling of what it leaves out
+ * @param onProgress told now and then how many requests were read
  */
 export async function survey(
   trace: (onLeftOut: OnLeftOut) => AsyncIterable<TracedRequest>,
   { speed, loop }: { readonly speed: number; readonly loop: number },
+  onProgress: (requests: number) => void = () => undefined,
 ): Promise<Survey> {
   const left_out: Record<string, { count: number; first: string[] }> = {};
   const methods = new Map<string, number>();
@@ -41,7 +44,7 @@ export async function survey(
     if (which !== undefined && entry.first.length < EXAMPLES) entry.first.push(which);
   };
   for await (const { due_ms, step } of trace(leaveOut)) {
-    count++;
+    if (++count % PROGRESS_REQUESTS === 0) onProgress(count);
     lastMs = due_ms;
     const dueSecond = Math.floor(due_ms / 1_000);
     inSecond = dueSecond === second ? inSecond + 1 : 1;
@@ -72,7 +75,7 @@ export function surveyLines(title: string, plan: Survey): string[] {
   const loops = loop > 1 ? ` in ${n(loop)} loops` : "";
   return [
     title,
-    `${n(requests)} requests${loops}, ${durationText(duration_ms)}${rate}, at most ${n(most_in_a_second)} in a second`,
+    `${n(requests)} ${requests === 1 ? "request" : "requests"}${loops}, ${durationText(duration_ms)}${rate}, at most ${n(most_in_a_second)} in a second`,
     ...Object.entries(plan.methods).map(([method, count]) => `  ${method} ${n(count)}`),
     ...(names.length > 0 ? [loop > 1 ? "requests of each loop" : "requests"] : []),
     ...names

@@ -105,3 +105,14 @@ test("a survey tells what the loops will be without reading more than one", asyn
     left_out: { "method POST": { count: 1, first: [] } },
   });
 });
+
+test("a survey of a long recording says how far it is", async () => {
+  const long = Array.from({ length: 25_000 }, (_, n) => recorded(n));
+  const told: number[] = [];
+  await survey(
+    () => trace(long),
+    { speed: 1, loop: 1 },
+    (requests) => told.push(requests),
+  );
+  expect(told).toEqual([10_000, 20_000]);
+});
