@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -25,12 +25,13 @@ function aHome(): NodeJS.ProcessEnv {
   return { ...process.env, RUSHHOUR_HOME: home, NO_COLOR: "1" };
 }
 
-function quick(...words: readonly string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const env = aHome();
-  return new Promise((resolve) => {
+const quick = (...words: readonly string[]) => rushhour(aHome(), "quick", ...words);
+
+function rushhour(env: NodeJS.ProcessEnv, ...words: readonly string[]) {
+  return new Promise<{ code: number; stdout: string; stderr: string }>((resolve) => {
     const child = execFile(
       process.execPath,
-      ["cli/rushhour.js", "quick", ...words],
+      ["cli/rushhour.js", ...words],
       { cwd: root, env },
       (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     );
@@ -76,4 +77,25 @@ test("a run whose reader leaves ends in order and says why", async () => {
   const [message] = await Promise.all([text(child.stderr), once(child, "exit")]);
   expect(child.exitCode).toBe(1);
   expect(message).toMatch(/--out=json=- cannot be written: .*EPIPE; read it to the end, or name a file/);
+});
+
+test("a journey that throws ends the run with its report and 107", async () => {
+  const env = aHome();
+  const home = env["RUSHHOUR_HOME"]!;
+  writeFileSync(
+    join(home, "broken.ts"),
+    `export default { name: "broken", weight: 1, *steps() { yield { method: "GET", path: "/" }; throw new Error("no such field"); } };\n`,
+  );
+  const file = join(home, "scenario.yaml");
+  writeFileSync(
+    file,
+    `target: ${await openServer()}
+journeys: {broken: {file: ./broken.ts}}
+scenarios: {one: {executor: constant-vus, vus: 1, duration: 1m, journeys: [broken]}}
+`,
+  );
+  const { code, stdout, stderr } = await rushhour(env, "simulate", file, "--no-ledger");
+  expect({ code, stderr }).toMatchObject({ code: 107 });
+  expect(stdout).toMatch(/no such field\nrun /);
+  expect(stderr).not.toMatch(/ {4}at /);
 });

@@ -9,6 +9,9 @@ import { planDigest } from "../simulator/plan/digest.ts";
 import { loadPlan } from "../simulator/plan/load-plan.ts";
 import { outlookOf, outlookText } from "./inspect.ts";
 
+/** Each command is a process of its own. */
+const SLOW = { timeout: 30_000 };
+
 const RUSHHOUR = join(import.meta.dirname, "rushhour.js");
 const env = { PATH: process.env["PATH"], NO_COLOR: "1" };
 const run = (args: readonly string[], cwd = process.cwd()) =>
@@ -75,7 +78,27 @@ test("a plan without end shows a day of its curve, and says so", async () => {
   expect(text).toMatch(/\n\s+10 ┤/);
 });
 
-test("new writes an example that inspect finds valid, and writes over nothing unasked", async () => {
+test("a month at a high rate is drawn at once, without its digest", async () => {
+  const outlook = outlookOf(
+    await planOf(
+      'scenarios: {a: {executor: daily-curve, peak: 900/s, trough: 9/s, peakAt: "12:00", duration: 30d}}',
+    ),
+  );
+  expect(outlook).toMatchObject({ duration_ms: 30 * 86_400_000, digest: null });
+  const text = outlookText(outlook, createColors(false));
+  expect(text).toContain("digest    none above 20,000,000 requests; a run prints it");
+});
+
+test("a name too long for the margin stands on a line of its own", async () => {
+  const name = "people who look for something that is not there";
+  const text = outlookText(
+    outlookOf(await planOf(`scenarios: {${name}: {executor: constant-vus, duration: 1m}}`)),
+    createColors(false),
+  );
+  expect(text).toContain(`\n  ${name}\n    constant-vus: 1 at once\n`);
+});
+
+test("new writes an example that inspect finds valid, and writes over nothing unasked", SLOW, async () => {
   const folder = mkdtempSync(join(tmpdir(), "rushhour-"));
   expect(await run(["new"], folder)).toMatchObject({ stderr: "" });
   const json = await run(["inspect", "scenario.yaml", "--json"], folder);
@@ -93,7 +116,7 @@ test("new writes an example that inspect finds valid, and writes over nothing un
   expect(await run(["new", "no/such/folder.yaml"], folder)).toMatchObject({ code: 104 });
 });
 
-test("inspect names every problem of a file with its line, and exits with 104", async () => {
+test("inspect names every problem of a file with its line, and exits with 104", SLOW, async () => {
   const file = join(mkdtempSync(join(tmpdir(), "rushhour-")), "bad.yaml");
   writeFileSync(file, "scenarios:\n  a: {executor: constant-vus, vus: -1}\n  b: {executor: nothing}\n");
   const { code, stdout, stderr } = (await run(["inspect", file])) as {

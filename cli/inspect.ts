@@ -6,6 +6,7 @@ import { planDigest } from "../simulator/plan/digest.ts";
 import { loadPlan } from "../simulator/plan/load-plan.ts";
 import type { Executor, Incident, LoadPlan } from "../simulator/plan/plan.ts";
 import { arrivalsOver, forecastOf, horizonOf, vusOver } from "../simulator/scenario/forecast.ts";
+import type { Forecast } from "../simulator/scenario/forecast.ts";
 import { chart, COLUMNS, marks, timeAxis } from "./chart.ts";
 import {
   durationWord,
@@ -39,6 +40,9 @@ Examples:
     });
 }
 
+/** Going through more requests than that for a digest takes longer than anybody waits; the run's report has it. */
+const MAX_DIGESTED = 20_000_000;
+
 /** What a plan comes to: all that is known before the run. Times in ms after its start, rates a second. */
 export function outlookOf(plan: LoadPlan) {
   const shown_ms = horizonOf(plan);
@@ -70,7 +74,7 @@ export function outlookOf(plan: LoadPlan) {
     starts_at: plan.starts_at.toISOString(),
     duration_ms: plannedDuration(plan) ?? null,
     shown_ms, // what `rates`, `vus` and `expected` are about
-    digest: planDigest(plan),
+    digest: plannedRequests(scenarios) > MAX_DIGESTED ? null : planDigest(plan),
     scenarios,
     incidents: plan.incidents,
     thresholds: plan.thresholds,
@@ -164,9 +168,9 @@ function describe(executor: Executor): string {
       return way.join(" → ");
     }
     case "shared-iterations":
-      return `${executor.iterations} in all, vus ${executor.vus}`;
+      return `${about(executor.iterations)} in all, vus ${executor.vus}`;
     case "per-vu-iterations":
-      return `${executor.iterations} of each, vus ${executor.vus}`;
+      return `${about(executor.iterations)} of each, vus ${executor.vus}`;
     case "trace":
       return "recorded requests";
   }
@@ -232,15 +236,23 @@ function thresholdLines({
 }
 
 function totalLines({ scenarios, seed, digest, duration_ms }: Outlook): string[] {
-  const known = scenarios.map(({ expected }) => expected).filter(({ requests }) => requests !== null);
-  const requests = known.reduce((sum, expected) => sum + expected.requests!, 0);
-  const more = known.length < scenarios.length ? " and what virtual users make" : "";
-  const unknown = duration_ms === null ? "none: the plan has no end" : "none: requests are replayed";
+  const requests = plannedRequests(scenarios);
+  const some = scenarios.some(({ expected }) => expected.requests !== null);
+  const more = scenarios.some(({ expected }) => expected.requests === null);
+  const unknown =
+    duration_ms === null
+      ? "none: the plan has no end"
+      : `none above ${about(MAX_DIGESTED)} requests; a run prints it`;
   return [
-    ...(known.length > 0 ? [`  requests  ${about(requests)}${more}`] : []),
+    ...(some ? [`  requests  ${about(requests)}${more ? " and what virtual users make" : ""}`] : []),
     `  seed      ${seed}`,
     `  digest    ${digest ?? unknown}`,
   ];
+}
+
+/** Those whose number the plan decides. */
+function plannedRequests(scenarios: readonly { readonly expected: Forecast }[]): number {
+  return scenarios.reduce((sum, { expected }) => sum + (expected.requests ?? 0), 0);
 }
 
 function about(count: number): string {
@@ -251,8 +263,12 @@ function percent(share: number): string {
   return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
+/** A head that is longer stands alone on its line. */
+const LONGEST_HEAD = 30;
+
 /** Words behind `head`, on as many lines of 80 columns as they need. */
 function wrapped(head: string, text: string): string[] {
+  if (head.length > LONGEST_HEAD) return [head.trimEnd(), ...wrapped("    ", text)];
   const room = 80 - head.length;
   const lines = [""];
   for (const word of text.split(" ")) {

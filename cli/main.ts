@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import packageJson from "../package.json" with { type: "json" };
 import { EXIT, isErrorCode, messageOf, RushhourError } from "../contract/errors.ts";
 
 /** One command a file; only the one asked for is loaded, so that a role starts without the others' libraries. */
@@ -31,6 +32,7 @@ const program = new Command("rushhour")
   .description(
     "An API traffic simulator with an SQL-backed log store: a mock shop writes each request to Kafka, a consumer stores it in SQL, and the ledger proves that none was lost.",
   )
+  .version(packageJson.version)
   .exitOverride()
   .showHelpAfterError("(add --help for the options and examples)")
   .addHelpText(

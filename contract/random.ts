@@ -22,14 +22,8 @@ export interface Rng {
  */
 export function stream(seed: number, name: string): Rng {
   const digest = createHash("sha256").update(`${seed}/${name}`).digest();
-  return rngOf(
-    xoshiro128([
-      digest.readUInt32LE(0),
-      digest.readUInt32LE(4),
-      digest.readUInt32LE(8),
-      digest.readUInt32LE(12),
-    ]),
-  );
+  const [a, b, c, d] = wordsOf(digest);
+  return new Xoshiro128(a, b, c, d);
 }
 
 /**
@@ -39,19 +33,17 @@ export function stream(seed: number, name: string): Rng {
  */
 export function numberedStreams(seed: number, name: string): (n: number) => Rng {
   const digest = createHash("sha256").update(`${seed}/${name}/#`).digest();
-  const words = [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as [number, number, number, number];
+  const [a, b, c, d] = wordsOf(digest);
   return (n) => {
     const low = mix(n >>> 0);
     const high = mix(Math.floor(n / 2 ** 32) ^ 0x9e3779b9);
-    return rngOf(
-      xoshiro128([
-        mix(words[0] ^ low) | 1, // never all zero
-        mix(words[1] ^ high ^ low),
-        mix((words[2] + low) | 0),
-        mix((words[3] + high) ^ low),
-      ]),
-    );
+    const first = mix(a ^ low) | 1; // never all zero
+    return new Xoshiro128(first, mix(b ^ high ^ low), mix((c + low) | 0), mix((d + high) ^ low));
   };
+}
+
+function wordsOf(digest: Buffer): [number, number, number, number] {
+  return [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as [number, number, number, number];
 }
 
 function mix(word: number): number {
@@ -63,44 +55,59 @@ function mix(word: number): number {
 }
 
 /**
- * xoshiro128** 1.1: 32 bits a call; the state must not be all zero.
+ * xoshiro128** 1.1: 32 bits a call; the state must not be all zero. Made once an iteration, so its methods stand in
+ * the class.
  * @see https://prng.di.unimi.it/xoshiro128starstar.c (D. Blackman, S. Vigna)
  */
-export function xoshiro128(state: readonly [number, number, number, number]): () => number {
-  let [a, b, c, d] = state;
-  return () => {
-    const result = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
-    const shifted = b << 9;
-    c ^= a;
-    d ^= b;
-    b ^= c;
-    a ^= d;
-    c ^= shifted;
-    d = rotateLeft(d, 11);
-    return result;
-  };
+export class Xoshiro128 implements Rng {
+  #a: number;
+  #b: number;
+  #c: number;
+  #d: number;
+
+  constructor(a: number, b: number, c: number, d: number) {
+    this.#a = a | 0; // signed, which V8 keeps unboxed
+    this.#b = b | 0;
+    this.#c = c | 0;
+    this.#d = d | 0;
+  }
+
+  uint32(): number {
+    const b = this.#b;
+    const c = this.#c ^ this.#a;
+    const d = this.#d ^ b;
+    this.#b = b ^ c;
+    this.#a ^= d;
+    this.#c = c ^ (b << 9);
+    this.#d = rotateLeft(d, 11);
+    return Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
+  }
+
+  float(): number {
+    return this.uint32() / 2 ** 32;
+  }
+
+  integer(below: number): number {
+    return Math.floor(this.float() * below);
+  }
+
+  exponential(mean: number): number {
+    return -Math.log(1 - this.float()) * mean;
+  }
+
+  /** By Box and Muller's transform: always two draws. */
+  lognormal(median: number, sigma: number): number {
+    const normal = Math.sqrt(-2 * Math.log(1 - this.float())) * Math.cos(2 * Math.PI * this.float());
+    return median * Math.exp(sigma * normal);
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.integer(list.length)]!;
+  }
 }
 
 function rotateLeft(bits: number, by: number): number {
   return (bits << by) | (bits >>> (32 - by));
-}
-
-function rngOf(uint32: () => number): Rng {
-  const float = () => uint32() / 2 ** 32;
-  const integer = (below: number) => Math.floor(float() * below);
-  return {
-    uint32,
-    float,
-    integer,
-    exponential: (mean) => -Math.log(1 - float()) * mean,
-    lognormal: (median, sigma) => median * Math.exp(sigma * normal(float)),
-    pick: (list) => list[integer(list.length)]!,
-  };
-}
-
-/** The standard normal distribution, by Box and Muller's transform: always two draws. */
-function normal(float: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - float())) * Math.cos(2 * Math.PI * float());
 }
 
 /**

@@ -87,7 +87,7 @@ function record(rng: Rng, route: Route, id: number, nowMs: number): RequestLog {
   const { service, method, endpoint } = route;
   const failure = failureOf(rng, route);
   const status_code = failure?.[1] ?? (method === "POST" && endpoint === "/orders" ? 201 : 200);
-  const response_time_ms = Math.round(route.medianMs * Math.exp(SIGMA * gaussian(rng)) * 1000) / 1000;
+  const response_time_ms = Math.round(rng.lognormal(route.medianMs, SIGMA) * 1000) / 1000;
   return {
     ...{ v: 1, service, method, endpoint, status_code, response_time_ms },
     request_id: uuidv7({ msecs: nowMs }),
@@ -114,9 +114,4 @@ function levelOf(endpoint: string, statusCode: number): Level {
   if (statusCode === 500) return "CRITICAL";
   if (statusCode >= 400) return "ERROR";
   return endpoint === "/health" ? "DEBUG" : "INFO";
-}
-
-/** A standard normal deviate (Box and Muller, 1958). */
-function gaussian(rng: Rng): number {
-  return Math.sqrt(-2 * Math.log(1 - rng.float())) * Math.cos(2 * Math.PI * rng.float());
 }

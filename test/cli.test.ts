@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import packageJson from "../package.json" with { type: "json" };
 import {
   closedPort,
   freshTopics,
@@ -45,6 +46,11 @@ describe("help", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("Examples:");
     for (const command of COMMANDS) expect(stdout).toMatch(new RegExp(`^  ${command}\\b`, "m"));
+  });
+
+  test.each(["--version", "-V"])("%s prints the package's version", async (flag) => {
+    const { code, stdout } = await runCli([flag]);
+    expect([code, stdout]).toEqual([0, `${packageJson.version}\n`]);
   });
 
   test.each(COMMANDS)("of %s shows examples and ends with 0", async (command) => {

@@ -229,6 +229,23 @@ test("a journey that throws ends the run and is named", async () => {
   expect(result.figures.counts.answered).toBe(result.figures.counts.sent);
 });
 
+test.each([undefined, "/users", { method: "GET" }])(
+  "a journey that yields %j ends the run and is named",
+  async (step) => {
+    const target = await serve((_, response) => void answer(response));
+    const broken = {
+      name: "broken",
+      weight: 1,
+      *steps() {
+        yield get("/");
+        yield step as never;
+      },
+    };
+    const { result } = await runToEnd(planFor(target, { journeys: [broken], duration_ms: 60_000 }));
+    expect(result.scenario_error).toMatch(/^journey "broken" yielded something else than a request/);
+  },
+);
+
 test.skipIf(process.platform !== "linux")("a full disk under the tally ends the run", async () => {
   const target = await serve((_, response) => void answer(response));
   const home = temporaryHome();

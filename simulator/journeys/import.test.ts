@@ -135,8 +135,10 @@ test("the examples send their requests, and a server gets what it needs to answe
     const { compileJourneys } = await import(${JSON.stringify(join(import.meta.dirname, "yaml/compile.ts"))});
     const { stream } = await import(${JSON.stringify(resolve(import.meta.dirname, "../../contract/random.ts"))});
     const { journeys: definitions, data } = yaml.parse(readFileSync(${JSON.stringify(join(EXAMPLES, "shop.yaml"))}, "utf8"));
-    const { journeys, problems } = await compileJourneys(definitions, data, { folder: ${JSON.stringify(EXAMPLES)}, env: {} });
-    const failed = problems.map(({ message }) => message);
+    const { Problems } = await import(${JSON.stringify(resolve(import.meta.dirname, "../scenario/problems.ts"))});
+    const problems = new Problems();
+    const journeys = await compileJourneys(definitions, data, { folder: ${JSON.stringify(EXAMPLES)}, env: {} }, problems);
+    const failed = problems.list.map(({ message }) => message);
     for (const journey of journeys.values()) {
       for (let iteration = 0; iteration < 20; iteration++) {
         const steps = journey.steps({

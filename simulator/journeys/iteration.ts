@@ -42,8 +42,40 @@ export class Iteration {
   #goTo(step: IteratorResult<Step, void>): boolean {
     this.#context.settle();
     if (step.done === true) return false;
+    if (!isStep(step.value))
+      throw new TypeError(
+        `journey "${this.journey.name}" yielded something else than a request such as get("/users")`,
+      );
     this.next = step.value;
     return true;
+  }
+}
+
+/** Journeys may be anybody's JavaScript. */
+function isStep(value: unknown): value is Step {
+  const { method, path } = (value ?? {}) as Partial<Record<keyof Step, unknown>>;
+  return typeof method === "string" && typeof path === "string";
+}
+
+/** What planning takes for the answer to a step. */
+export class PlannedAnswer implements Answer {
+  readonly status = 200;
+  readonly #planned: unknown;
+
+  constructor({ planned }: Step) {
+    this.#planned = planned;
+  }
+
+  header(): undefined {
+    return undefined;
+  }
+
+  text(): string {
+    return this.#planned === undefined ? "" : JSON.stringify(this.#planned);
+  }
+
+  json(): unknown {
+    return this.#planned;
   }
 }
 

@@ -18,7 +18,9 @@ export interface Answer {
   readonly status: number;
   /** A header by its lower-case name; several of one name are joined by ", ". */
   header(name: string): string | undefined;
-  /** The body of a step with `capture`; empty without, and above 1 MiB. */
+  /** The body has more than 1 MiB, so it was not kept. */
+  readonly too_large?: boolean;
+  /** The body of a step with `capture`; empty without, and when it is too large. */
   text(): string;
   /** The same as JSON; undefined when it is not JSON. */
   json(): unknown;

@@ -104,6 +104,7 @@ describe("our own API", () => {
     expect([...statuses.keys()].sort()).toEqual(operations.map(({ name }) => name).sort());
     expect(statuses.get("POST /login")).toEqual(new Set([401])); // the documented example is nobody's
     expect(statuses.get("POST /orders")).toContain(201);
+    expect(statuses.get("POST /orders")).not.toContain(404); // users and products come from their lists
     expect(statuses.get("POST /orders/{id}/payment")).toContain(200);
     expect(statuses.get("GET /orders/{id}")).toEqual(new Set([200])); // ids come from the list
   });
@@ -284,6 +285,66 @@ describe("ids", () => {
     expect(paths).toEqual(["GET /orders/5", "DELETE /orders/5"]);
   });
 
+  test("in a body come from the collections that they are named after", async () => {
+    const integer = { type: "integer", minimum: 1_000_000 };
+    const line = { type: "object", required: ["productId"], properties: { productId: { type: "integer" } } };
+    const order = {
+      type: "object",
+      required: ["order_id", "buyer_user_id", "lines", "couponIds", "paid_id", "note"],
+      properties: {
+        order_id: integer,
+        buyer_user_id: { type: "string" },
+        lines: { type: "array", minItems: 2, maxItems: 2, items: line },
+        couponIds: { type: "array", minItems: 1, maxItems: 1, items: { type: "integer", minimum: 10 } },
+        paid_id: { type: "integer" },
+        note: { type: "string" },
+      },
+    };
+    const listed = {
+      "200": { description: "ok", content: { "application/json": { schema: { type: "object" } } } },
+    };
+    const document = {
+      openapi: "3.0.3",
+      info: {},
+      paths: {
+        "/orders": {
+          post: {
+            requestBody: { required: true, content: { "application/json": { schema: order } } },
+            responses: listed,
+          },
+        },
+        "/users": { get: { responses: listed } },
+        "/v2/products": { get: { responses: listed } },
+        "/coupons": { get: { responses: listed }, post: { responses: listed } },
+      },
+    };
+    const answers: Record<string, unknown> = {
+      "GET /users": { users: [{ id: 4, product_id: 1 }] },
+      "GET /v2/products": [{ id: 7 }, { id: 8 }],
+      "GET /coupons": [],
+      "POST /coupons": { id: 3 }, // below the least that the body allows
+    };
+    const { journey } = await journeyOf(document);
+    const ask = (replies: Record<string, unknown>) =>
+      walk(journey, 1, ({ name }) => answerOf(200, replies[name!] ?? {}));
+    const sentWith = async (replies: Record<string, unknown>) => {
+      const { requests } = await ask(replies);
+      expect(requests.map(({ step }) => step.name)).toEqual([
+        ...["GET /users", "GET /v2/products", "GET /coupons", "POST /coupons", "POST /orders"],
+      ]);
+      return JSON.parse(requests.at(-1)!.step.body!) as Record<string, unknown>;
+    };
+    const drawn = await sentWith(answers);
+    const linked = await sentWith({ ...answers, "POST /coupons": { id: 30 } });
+    expect(linked).toMatchObject({ buyer_user_id: "4", couponIds: [30] });
+    expect((linked["lines"] as { productId: number }[]).map(({ productId }) => productId).sort()).toEqual([
+      7, 8,
+    ]);
+    expect(linked["order_id"]).toBeGreaterThanOrEqual(1_000_000); // its own
+    expect(linked["paid_id"]).toBe(drawn["paid_id"]);
+    expect(drawn["couponIds"]).not.toEqual([3]);
+  });
+
   test("change nothing else that was drawn", async () => {
     const { journey } = await journeyOf(library);
     const bodies = async (send: Send) => {
@@ -328,6 +389,13 @@ test("an answer that the document does not know fails a check", async () => {
     "POST /things: documented JSON",
   ]);
   expect(await failedBy(answerOf(200, undefined))).toEqual(["POST /things: documented JSON"]);
+});
+
+test("an answer too large to keep fails no check", async () => {
+  const responses = { 200: { description: "", content: { "application/json": {} } } };
+  const { journey } = await journeyOf(withOperation({ responses }));
+  const cut = { ...answerOf(200, undefined), too_large: true };
+  expect((await walk(journey, 1, () => cut)).failed).toEqual([]);
 });
 
 test.each([

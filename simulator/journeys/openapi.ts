@@ -3,9 +3,11 @@ import { stream } from "../../contract/random.ts";
 import type { Answer, Journey, SessionContext, Step, Steps } from "./journey.ts";
 import { namesIn, readDocument } from "./openapi/document.ts";
 import type { Operation, Parameter } from "./openapi/document.ts";
-import { idIn } from "./openapi/ids.ts";
+import { idsIn, singularOf } from "./openapi/ids.ts";
+import { matches } from "./openapi/matches.ts";
+import { collectionOf, replaced } from "./openapi/references.ts";
 import { bodyTypeOf, drawRequest, examplesOf, isJson } from "./openapi/request.ts";
-import type { Fixed, Ids } from "./openapi/request.ts";
+import type { Drawn, Fixed, Ids } from "./openapi/request.ts";
 import { credentialsOf } from "./openapi/security.ts";
 import { drawValue, hasValue } from "./openapi/values.ts";
 
@@ -45,18 +47,30 @@ interface Target {
   readonly hasJson: boolean; // as an answer
 }
 
-/** Where ids for a path parameter may be had: the collection above it, asked first to last. */
+/** Where ids of a collection may be had: asked first to last. */
+interface Collection {
+  readonly name: string; // last segment of the path
+  readonly targets: readonly Target[];
+}
+
+/** Where ids for a path parameter may be had: the collection above it. */
 interface IdSource {
   readonly position: number; // of the parameter in the path
   readonly parameter: string;
-  readonly collection: string; // last segment of the path
-  readonly targets: readonly Target[];
+  readonly collection: Collection;
 }
+
+/** By the singular of their names: where ids for values in a JSON body may be had. */
+type Collections = ReadonlyMap<string, Collection>;
+
+/** What is sent for a body's ids is not linked itself: two collections may refer to each other. */
+const UNLINKED: Collections = new Map();
 
 /**
  * Makes a journey that sends valid requests for every operation of an OpenAPI 3.0 or 3.1 document: first each once,
  * in the document's order, then any, as likely as the others. Before an operation on one thing (`/orders/{id}`) it asks
- * the collection above for an id that exists (`GET /orders`, else `POST /orders`; before a DELETE the other way round).
+ * the collection above for an id that exists (`GET /orders`, else `POST /orders`; before a DELETE or POST the other way
+ * round), and before one whose body has a `product_id` the collection of that name.
  * @throws RushhourError CONFIG_INVALID naming every problem
  */
 export async function openapiJourneys(document: unknown, options: OpenapiOptions): Promise<OpenapiJourneys> {
@@ -69,6 +83,7 @@ export async function openapiJourneys(document: unknown, options: OpenapiOptions
     planned: plannedAnswer(operation, options.seed),
     hasJson: Object.values(operation.responses).some(({ content }) => Object.keys(content).some(isJson)),
   }));
+  const collections = collectionsOf(targets);
   const idSources = new Map(targets.map((target) => [target, idSourcesOf(target.operation, targets)]));
   return {
     journeys: [
@@ -77,7 +92,7 @@ export async function openapiJourneys(document: unknown, options: OpenapiOptions
         weight: 1,
         *steps(session) {
           const target = targets[session.iteration] ?? session.rng.pick(targets);
-          yield* visit(target, idSources.get(target)!, session);
+          yield* visit(target, idSources.get(target)!, collections, session);
         },
       },
     ],
@@ -85,7 +100,12 @@ export async function openapiJourneys(document: unknown, options: OpenapiOptions
     warnings: [...credentials.warnings, ...operations.flatMap(warningsOf)],
     operations: targets.map(({ operation, fixed }) => {
       const { method, path, name } = operation;
-      return { method, path, name, example: drawRequest(operation, fixed, stream(options.seed, name))([]) };
+      return {
+        method,
+        path,
+        name,
+        example: drawRequest(operation, fixed, stream(options.seed, name)).step(),
+      };
     }),
   };
 }
@@ -106,23 +126,68 @@ function chosen(
   );
 }
 
-/** One operation, and before it what finds ids for its path. */
-function* visit(target: Target, idSources: readonly IdSource[], session: SessionContext): Steps {
+/** One operation, and before it what finds ids for its path and body. */
+function* visit(
+  target: Target,
+  idSources: readonly IdSource[],
+  collections: Collections,
+  session: SessionContext,
+): Steps {
   const request = drawRequest(target.operation, target.fixed, session.rng);
   const ids: unknown[] = [];
-  for (const source of idSources) ids[source.position] = yield* existingId(source, ids, session);
-  yield* send(target, request(ids), session);
+  for (const { position, parameter, collection } of idSources) {
+    const point = session.rng.float();
+    const existing = yield* existingIds(collection, parameter, ids, collections, session);
+    ids[position] = existing[Math.floor(point * existing.length)];
+  }
+  const json = yield* existingReferences(target, request, collections, session);
+  yield* send(target, request.step(ids, json), session);
 }
 
-function* existingId(source: IdSource, ids: Ids, session: SessionContext): Steps<unknown> {
-  for (const target of source.targets) {
-    const point = session.rng.float();
-    const request = drawRequest(target.operation, target.fixed, session.rng, true)(ids);
-    const answer = yield* send(target, { ...request, capture: true }, session);
-    const id = idIn(answer, source.parameter, source.collection, point);
-    if (id !== undefined) return id;
+/** Asks a collection for ids, until one of its operations answers with some. */
+function* existingIds(
+  { name, targets }: Collection,
+  parameter: string,
+  ids: Ids,
+  collections: Collections,
+  session: SessionContext,
+): Steps<readonly unknown[]> {
+  for (const target of targets) {
+    const request = drawRequest(target.operation, target.fixed, session.rng, true);
+    const json = yield* existingReferences(target, request, collections, session);
+    const answer = yield* send(target, { ...request.step(ids, json), capture: true }, session);
+    const existing = idsIn(answer, parameter, name);
+    if (existing.length > 0) return existing;
   }
-  return undefined;
+  return [];
+}
+
+/** The request's JSON with ids that exist wherever its schema allows them. */
+function* existingReferences(
+  { operation }: Target,
+  { json }: Drawn,
+  collections: Collections,
+  session: SessionContext,
+): Steps<unknown> {
+  const own = singularOf(operation.path.split("/").findLast((segment) => !segment.startsWith("{")) ?? "");
+  const referred = new Set<string>();
+  replaced(json, (key) => referred.add(collectionOf(key, collections.keys()) ?? own));
+  referred.delete(own); // the id of what the body itself is
+  const schema = operation.requestBody?.content[bodyTypeOf(operation) ?? ""]?.schema ?? true;
+  let linked = json;
+  for (const name of referred) {
+    const point = session.rng.float();
+    const ids = yield* existingIds(collections.get(name)!, `${name}_id`, [], UNLINKED, session);
+    if (ids.length === 0) continue;
+    let next = Math.floor(point * ids.length);
+    const candidate = replaced(linked, (key, value) => {
+      if (collectionOf(key, collections.keys()) !== name) return value;
+      const id = ids[next++ % ids.length]; // several in one body differ
+      return typeof value === "string" ? String(id) : id;
+    });
+    if (matches(schema, candidate)) linked = candidate;
+  }
+  return linked;
 }
 
 function* send(
@@ -135,7 +200,7 @@ function* send(
   const documented = responseFor(operation, answer.status);
   session.check("documented status", documented !== undefined);
   const types = Object.keys(documented?.content ?? {});
-  if (capture && types.length > 0 && types.every(isJson)) {
+  if (capture && answer.too_large !== true && types.length > 0 && types.every(isJson)) {
     session.check(
       "documented JSON",
       isJson(answer.header("content-type") ?? "") && answer.json() !== undefined,
@@ -152,20 +217,36 @@ function responseFor({ responses }: Operation, status: number): Operation["respo
   );
 }
 
+/** Those that can be asked without knowing an id: first by GET, then by making something. */
+function collectionsOf(targets: readonly Target[]): Collections {
+  const collections = new Map<string, Collection>();
+  for (const target of ["GET", "POST"].flatMap((method) =>
+    targets.filter(({ operation }) => operation.method === method),
+  )) {
+    const { path } = target.operation;
+    const name = path.split("/").findLast((segment) => segment !== "");
+    if (name === undefined || path.includes("{")) continue;
+    const known = collections.get(singularOf(name));
+    collections.set(singularOf(name), { name, targets: [...(known?.targets ?? []), target] });
+  }
+  return collections;
+}
+
 function idSourcesOf(operation: Operation, targets: readonly Target[]): readonly IdSource[] {
-  const methods = operation.method === "DELETE" ? ["POST", "GET"] : ["GET", "POST"];
+  // what acts on a thing may do so once: it gets a new one
+  const methods = ["DELETE", "POST"].includes(operation.method) ? ["POST", "GET"] : ["GET", "POST"];
   const segments = operation.path.split("/");
   return namesIn(operation.path).flatMap((parameter, position) => {
     const at = segments.indexOf(`{${parameter}}`);
-    const collection = segments[at - 1] ?? "";
+    const name = segments[at - 1] ?? "";
     const declared = operation.parameters.find((one) => one.in === "path" && one.name === parameter);
-    if (at < 1 || collection === "" || (declared !== undefined && examplesOf(declared).length > 0)) return [];
+    if (at < 1 || name === "" || (declared !== undefined && examplesOf(declared).length > 0)) return [];
     const shape = shapeOf(segments.slice(0, at).join("/"));
     const above = targets.filter(
       (one) => one.operation !== operation && shapeOf(one.operation.path) === shape,
     );
     const sources = methods.flatMap((method) => above.filter((one) => one.operation.method === method));
-    return sources.length > 0 ? [{ position, parameter, collection, targets: sources }] : [];
+    return sources.length > 0 ? [{ position, parameter, collection: { name, targets: sources } }] : [];
   });
 }
 

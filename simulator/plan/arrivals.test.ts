@@ -58,6 +58,23 @@ test("even arrivals number exactly rate times duration, equally spaced", () => {
   expect(times.slice(0, 4)).toEqual([0, 5, 10, 15]);
 });
 
+test.each(ARRIVALS)("a stage of 0s is a jump from nothing to its rate: %s", (arrival) => {
+  const executor: Executor = {
+    ...{ kind: "ramping-arrival-rate", start_rate_per_second: 0, arrival, ...open },
+    stages: [
+      { target: 0, duration_ms: 1_000 },
+      { target: 100, duration_ms: 0 },
+      { target: 100, duration_ms: 1_000 },
+    ],
+  };
+  const plan = aPlan({ executor });
+  const times = [...dueTimesOf(plan.scenarios[0]!, plan)];
+  expect(times.length).toBeGreaterThan(70);
+  expect(times.length).toBeLessThan(130);
+  expect(times.every((ms) => ms >= 1_000 && ms < 2_000)).toBe(true);
+  expect(rateAt(plan.scenarios[0]!, 1_000, plan)).toBe(100);
+});
+
 test("a ramp's arrivals follow the integral of its rate", () => {
   const executor: Executor = {
     ...{ kind: "ramping-arrival-rate", start_rate_per_second: 0, arrival: "even", ...open },

@@ -149,7 +149,8 @@ function* plainSegments(executor: ArrivalExecutor, startUnixMs: number): Generat
       let from_ms = 0;
       let from_rate = executor.start_rate_per_second;
       for (const { target, duration_ms } of executor.stages) {
-        yield { from_ms, to_ms: from_ms + duration_ms, from_rate, to_rate: target };
+        // a stage of 0s is a jump: it has no length, and would have no slope
+        if (duration_ms > 0) yield { from_ms, to_ms: from_ms + duration_ms, from_rate, to_rate: target };
         from_ms += duration_ms;
         from_rate = target;
       }

@@ -62,3 +62,19 @@ test("a journey that asks without end is planned up to a limit", () => {
   const executor: Executor = { kind: "shared-iterations", vus: 1, iterations: 3, max_duration_ms: 1_000 };
   expect(planDigest(aPlan({ executor, journeys: [forever] }))).not.toBeNull();
 });
+
+test("a journey that throws is planned up to there, and what it threw counts", () => {
+  const throwing = (message: string): Journey => ({
+    name: "throwing",
+    weight: 1,
+    *steps() {
+      yield get("/");
+      throw new Error(message);
+    },
+  });
+  for (const executor of executors) {
+    const digest = (message: string) => planDigest(aPlan({ executor, journeys: [throwing(message)] }));
+    expect(digest("boom")).toMatch(/^[\da-f]{64}$/);
+    expect(digest("boom")).not.toBe(digest("bang"));
+  }
+});

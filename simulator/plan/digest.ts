@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import type { Hash } from "node:crypto";
-import { IterationSource } from "../journeys/iteration.ts";
+import { messageOf } from "../../contract/errors.ts";
+import { IterationSource, PlannedAnswer } from "../journeys/iteration.ts";
 import type { Iteration } from "../journeys/iteration.ts";
-import type { Answer, Step } from "../journeys/journey.ts";
 import { Sessions } from "../journeys/sessions.ts";
 import { dueTimes } from "./arrivals.ts";
 import { durationOf, isArrivalExecutor, laneCount, maxVus } from "./curve.ts";
@@ -22,21 +21,45 @@ const STEPS_OF_ITERATION = 10_000;
  * @returns null when nothing can be planned: an arrival scenario has no end and `untilMs` is not given, or requests are replayed
  */
 export function planDigest(plan: LoadPlan, untilMs?: number): string | null {
-  const hash = createHash("sha256");
-  for (const incident of plan.incidents) hash.update(`${JSON.stringify(incident)}\n`);
+  const digest = new Digest();
+  for (const incident of plan.incidents) digest.add(`${JSON.stringify(incident)}\n`);
   for (const scenario of plan.scenarios) {
     const { executor } = scenario;
     if (executor.kind === "trace") return null;
-    hash.update(`${JSON.stringify([scenario.name, scenario.start_ms])}\n`);
-    if (!isArrivalExecutor(executor)) hashVus(hash, scenario, executor, plan);
-    else if (untilMs === undefined && durationOf(executor) === undefined) return null;
-    else hashArrivals(hash, scenario, executor, plan, untilMs ?? Infinity);
+    digest.add(`${JSON.stringify([scenario.name, scenario.start_ms])}\n`);
+    if (isArrivalExecutor(executor) && untilMs === undefined && durationOf(executor) === undefined)
+      return null;
+    try {
+      if (isArrivalExecutor(executor)) addArrivals(digest, scenario, executor, plan, untilMs ?? Infinity);
+      else addVus(digest, scenario, executor, plan);
+    } catch (error) {
+      digest.add(`! ${messageOf(error)}\n`); // of a journey: a run would end there
+    }
   }
-  return hash.digest("hex");
+  return digest.hex();
 }
 
-function hashArrivals(
-  hash: Hash,
+const CHUNK = 65_536;
+
+/** A hash of many short texts: given to it one by one, they would cost more than what they hold. */
+class Digest {
+  readonly #hash = createHash("sha256");
+  #text = "";
+
+  add(text: string): void {
+    this.#text += text;
+    if (this.#text.length < CHUNK) return;
+    this.#hash.update(this.#text);
+    this.#text = "";
+  }
+
+  hex(): string {
+    return this.#hash.update(this.#text).digest("hex");
+  }
+}
+
+function addArrivals(
+  digest: Digest,
   scenario: Scenario,
   executor: ArrivalExecutor,
   plan: LoadPlan,
@@ -48,22 +71,22 @@ function hashArrivals(
   let number = 0;
   for (const dueMs of dueTimes(scenario, plan)) {
     if (scenario.start_ms + dueMs >= untilMs) return;
-    hash.update(`@${dueMs.toFixed(3)}\n`);
-    if (executor.arriving === "iterations") hashIteration(hash, source.begin(number++));
+    digest.add(`@${microseconds(dueMs)}\n`);
+    if (executor.arriving === "iterations") addIteration(digest, source.begin(number++));
     else {
       const lane = sessions[number++ % lanes]!;
       const session = lane.take(dueMs);
-      hashStep(hash, session.iteration);
-      lane.answered(session, plannedAnswer(session.iteration.next)); // at once: within any think time
+      addStep(digest, session.iteration);
+      lane.answered(session, new PlannedAnswer(session.iteration.next)); // at once: within any think time
     }
   }
 }
 
-function hashVus(hash: Hash, scenario: Scenario, executor: VuExecutor, plan: LoadPlan): void {
+function addVus(digest: Digest, scenario: Scenario, executor: VuExecutor, plan: LoadPlan): void {
   const source = new IterationSource(scenario, plan.seed, undefined);
   if (executor.kind === "shared-iterations") {
     for (let number = 0, requests = 0; number < executor.iterations && requests < REQUESTS_OF_VUS; number++)
-      requests += hashIteration(hash, source.begin(number));
+      requests += addIteration(digest, source.begin(number));
     return;
   }
   const each =
@@ -73,32 +96,29 @@ function hashVus(hash: Hash, scenario: Scenario, executor: VuExecutor, plan: Loa
   let requests = 0;
   for (let vu = 0; vu < maxVus(executor); vu++) {
     for (let number = 0; number < each && requests < REQUESTS_OF_VUS; number++)
-      requests += hashIteration(hash, source.begin(number, vu));
+      requests += addIteration(digest, source.begin(number, vu));
   }
 }
 
 /** @returns how many requests it plans */
-function hashIteration(hash: Hash, iteration: Iteration | undefined): number {
+function addIteration(digest: Digest, iteration: Iteration | undefined): number {
   let requests = 0;
   for (let goesOn = iteration !== undefined; goesOn && requests < STEPS_OF_ITERATION; requests++) {
-    hashStep(hash, iteration!);
-    goesOn = iteration!.answered(plannedAnswer(iteration!.next));
+    addStep(digest, iteration!);
+    goesOn = iteration!.answered(new PlannedAnswer(iteration!.next));
   }
   return requests;
 }
 
-function hashStep(hash: Hash, { journey, thinkMs, next }: Iteration): void {
-  const { method, path, headers, body } = next;
-  hash.update(`${journey.name} ${thinkMs.toFixed(3)} ${method} ${path}\n`);
-  if (headers !== undefined) hash.update(JSON.stringify(headers));
-  if (body !== undefined) hash.update(body);
+function addStep(digest: Digest, { journey, thinkMs, next }: Iteration): void {
+  const { method, path, headers = {}, body } = next;
+  let text = `${journey.name} ${microseconds(thinkMs)} ${method} ${path}\n`;
+  for (const name in headers) text += `${name}: ${headers[name]}\n`;
+  if (body !== undefined) text += `${body.length} ${body}\n`;
+  digest.add(text);
 }
 
-function plannedAnswer({ planned }: Step): Answer {
-  return {
-    status: 200,
-    header: () => undefined,
-    text: () => (planned === undefined ? "" : JSON.stringify(planned)),
-    json: () => planned,
-  };
+/** Times of a plan are exact to less than that, on every machine. */
+function microseconds(ms: number): number {
+  return Math.round(ms * 1_000);
 }

@@ -78,7 +78,6 @@ export interface Scenario {
 
 /** The kinds that the API itself brings about, by its fault control; one by the schedule; one by the consumers. */
 export const INCIDENT_KINDS = [...FAULT_KINDS, "traffic-spike", "consumer-lag"] as const;
-export { FAULT_KINDS };
 export type IncidentKind = (typeof INCIDENT_KINDS)[number];
 
 /** Something that shall go wrong, and when: the ground truth of the run. */

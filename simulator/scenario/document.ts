@@ -1,10 +1,14 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
 import type { Node } from "yaml";
 import { messageOf, RushhourError } from "../../contract/errors.ts";
-import type { Path, Problem } from "./problems.ts";
+import type { Path, Problem, Problems } from "./problems.ts";
 
 const MAX_BYTES = 1_048_576;
 const DOUBLED = "stands twice in the same map; keep one of them";
+const SEVERAL = "begins another document; a scenario file is one, so leave out the ---";
+const CIRCULAR = "repeats what it stands in itself; an alias can only repeat what lies elsewhere";
+/** How files of k6, Locust and the like begin. */
+const SCRIPT = /^(?:import|export|from|const|class|def)\s/m;
 /** As many times may anchors be repeated, so that a few lines cannot unfold into millions. */
 const MAX_ALIASES = 100;
 
@@ -20,7 +24,7 @@ export interface ScenarioDocument {
  * @param problems takes keys that stand twice; all else can still be looked at then
  * @throws RushhourError CONFIG_INVALID at the first error of syntax, as nothing below it can be trusted
  */
-export function parseScenarioDocument(path: string, text: string, problems: Problem[]): ScenarioDocument {
+export function parseScenarioDocument(path: string, text: string, problems: Problems): ScenarioDocument {
   if (Buffer.byteLength(text) > MAX_BYTES) {
     throw new RushhourError(
       "CONFIG_INVALID",
@@ -28,15 +32,25 @@ export function parseScenarioDocument(path: string, text: string, problems: Prob
     );
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    merge: true,
+    ...{ prettyErrors: false, logLevel: "error" },
+  });
   const place = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return `${path}:${Math.max(1, line)}:${Math.max(1, col)}`;
   };
   const doubled = document.errors.filter(({ code }) => code === "DUPLICATE_KEY");
-  if (doubled.length < document.errors.length) {
+  const unreadable = document.errors.find((error) => !doubled.includes(error));
+  if ((unreadable !== undefined || !isMap(document.contents)) && SCRIPT.test(text)) {
+    const what = "is no YAML; it looks like a script, as for k6 or Locust";
+    throw new RushhourError("CONFIG_INVALID", `${path} ${what}; write an example with: rushhour new`);
+  }
+  if (unreadable !== undefined) {
     // One unreadable line makes a row of errors below it.
-    const { pos, message } = document.errors.find((error) => !doubled.includes(error))!;
+    const { pos, code, message } = unreadable;
+    if (code === "MULTIPLE_DOCS") throw invalid(path, [`${place(pos[0])} ${SEVERAL}`]);
     const line = text.split("\n")[lines.linePos(pos[0]).line - 1] ?? "";
     const hint = /[[{].*\$\{/.test(line) ? "; inside {…} and […] a text with ${env.X} needs quotes" : "";
     const doubledLines = doubled.map(({ pos }) => `${place(pos[0])} ${DOUBLED}`);
@@ -45,22 +59,22 @@ export function parseScenarioDocument(path: string, text: string, problems: Prob
       `${place(pos[0])} ${message}${hint}; what follows could not be read`,
     ]);
   }
-  const offsets = new Map<Problem, number>();
   for (const { pos } of doubled) {
     const key = /^[^:\n]*/.exec(text.slice(pos[0]))![0].trim();
-    const problem: Problem = {
-      path: [key],
-      message: DOUBLED,
-      of: "key",
-    };
-    offsets.set(problem, pos[0]);
-    problems.push(problem);
+    problems.list.push({ path: [key], message: DOUBLED, of: "key", offset: pos[0] });
   }
+  visit(document, {
+    Alias(_, alias, around) {
+      const repeated = alias.resolve(document);
+      if (repeated === undefined || !around.includes(repeated)) return;
+      throw invalid(path, [`${place(startOf(alias) ?? 0)} *${alias.source} ${CIRCULAR}`]);
+    },
+  });
   return {
     value: valueOf(document, path),
     failure(found) {
       const sorted = found
-        .map((problem) => ({ problem, offset: offsets.get(problem) ?? offsetOf(document.contents, problem) }))
+        .map((problem) => ({ problem, offset: problem.offset ?? offsetOf(document.contents, problem) }))
         .sort((a, b) => a.offset - b.offset);
       return invalid(
         path,
@@ -98,9 +112,10 @@ function valueOf(document: ReturnType<typeof parseDocument>, path: string): unkn
   try {
     return document.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
-    throw new RushhourError("CONFIG_INVALID", `${path} cannot be read: ${messageOf(error)}`, {
-      cause: error,
-    });
+    const what = /^Excessive alias/.test(messageOf(error))
+      ? `has aliases that unfold into more than ${MAX_ALIASES} copies; write out what they repeat`
+      : `cannot be read: ${messageOf(error)}`;
+    throw new RushhourError("CONFIG_INVALID", `${path} ${what}`, { cause: error });
   }
 }
 

@@ -1,6 +1,6 @@
 import { didYouMean } from "../figures/did-you-mean.ts";
 import { isMap, shown } from "./problems.ts";
-import type { Path, Problem } from "./problems.ts";
+import type { Path, Problems } from "./problems.ts";
 import { scalarText } from "./values.ts";
 
 export type Environment = Readonly<Record<string, string>>;
@@ -14,21 +14,18 @@ export function readEnvironment(
   defaults: unknown,
   given: Environment,
   text: string,
-  problems: Problem[],
+  problems: Problems,
 ): Environment {
   const env: Record<string, string> = {};
   if (defaults !== undefined && !isMap(defaults)) {
-    problems.push({
-      path: ["env"],
-      message: `${shown(defaults)} must be names with defaults, such as {RATE: 50/s}`,
-    });
+    problems.report(["env"], `${shown(defaults)} must be names with defaults, such as {RATE: 50/s}`);
   }
   for (const [name, value] of Object.entries(isMap(defaults) ? defaults : {})) {
     const taken = scalarText(value);
     if (!/^[A-Za-z_]\w*$/.test(name)) {
-      problems.push({ path: ["env", name], of: "key", message: "must be a name of letters, digits and _" });
+      problems.reportKey(["env", name], "must be a name of letters, digits and _");
     } else if (taken === undefined) {
-      problems.push({ path: ["env", name], message: `${shown(value)} must be text or a number` });
+      problems.report(["env", name], `${shown(value)} must be text or a number`);
     } else env[name] = taken;
   }
   const known = new Set([
@@ -37,16 +34,13 @@ export function readEnvironment(
   ]);
   for (const name of Object.keys(given).filter((name) => !known.has(name))) {
     const names = known.size === 0 ? "it uses none" : `it uses ${[...known].join(", ")}`;
-    problems.push({
-      path: [],
-      message: `--env ${name} is not used in this file${didYouMean(name, known)}; ${names}`,
-    });
+    problems.report([], `--env ${name} is not used in this file${didYouMean(name, known)}; ${names}`);
   }
   return { ...env, ...given };
 }
 
 /** Puts what `${env.NAME}` stands for into every text of `value`. */
-export function substitute(value: unknown, path: Path, env: Environment, problems: Problem[]): unknown {
+export function substitute(value: unknown, path: Path, env: Environment, problems: Problems): unknown {
   if (Array.isArray(value))
     return value.map((item, index) => substitute(item, [...path, index], env, problems));
   if (isMap(value)) {
@@ -58,13 +52,12 @@ export function substitute(value: unknown, path: Path, env: Environment, problem
   return value.replaceAll(/\$\{\s*([^}]*?)\s*\}/g, (whole, reference: string) => {
     const name = /^env\.(\w+)$/.exec(reference)?.[1];
     if (name !== undefined && Object.hasOwn(env, name)) return env[name]!;
-    problems.push({
+    problems.report(
       path,
-      message:
-        name === undefined
-          ? `only \${env.NAME} can stand here, not ${whole}`
-          : `${whole} has no value${didYouMean(name, Object.keys(env))}; give it with --env ${name}=… or a default under env:`,
-    });
+      name === undefined
+        ? `only \${env.NAME} can stand here, not ${whole}`
+        : `${whole} has no value${didYouMean(name, Object.keys(env))}; give it with --env ${name}=… or a default under env:`,
+    );
     return whole;
   });
 }

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { didYouMean } from "../figures/did-you-mean.ts";
 import { ARRIVALS, ARRIVING } from "../plan/plan.ts";
 import type { Executor } from "../plan/plan.ts";
-import { read, shown, unknownKey } from "./problems.ts";
-import type { Path, Problem } from "./problems.ts";
+import { shown } from "./problems.ts";
+import type { Path, Problems } from "./problems.ts";
 import {
   duration,
   durationOrZero,
@@ -126,36 +126,39 @@ export function readExecutor(
   values: Readonly<Record<string, unknown>>,
   path: Path,
   common: readonly string[],
-  problems: Problem[],
+  problems: Problems,
 ): Executor | undefined {
   if (!isName(name)) {
     const nearest = typeof name === "string" ? didYouMean(name, NAMES) : "";
     const what = name === undefined ? "is missing; it" : shown(name);
-    problems.push({
-      path: [...path, "executor"],
-      message: `${what} must be one of ${NAMES.join(", ")}${nearest}`,
-    });
+    problems.report([...path, "executor"], `${what} must be one of ${NAMES.join(", ")}${nearest}`);
     const known = NAMES.flatMap(keysOf);
     const unknown = Object.keys(values).filter((key) => !known.includes(key));
-    problems.push(...unknown.map((key) => unknownKey(key, path, [...new Set([...common, ...known])])));
+    for (const key of unknown) problems.unknownKey(path, key, [...new Set([...common, ...known])]);
     return undefined;
   }
   const known = keysOf(name);
   const [fitting, others] = partition(Object.entries(values), ([key]) => known.includes(key));
-  for (const [key] of others) problems.push(misplaced(key, name, path, common));
-  const executor = read(EXECUTORS[name], Object.fromEntries(fitting), path, problems);
+  for (const [key] of others) reportMisplaced(key, name, path, common, problems);
+  const executor = problems.read(EXECUTORS[name], Object.fromEntries(fitting), path);
   return others.length === 0 ? executor : undefined;
 }
 
 /** A key that other executors have, or none. */
-function misplaced(key: string, name: Name, path: Path, common: readonly string[]): Problem {
+function reportMisplaced(
+  key: string,
+  name: Name,
+  path: Path,
+  common: readonly string[],
+  problems: Problems,
+): void {
+  const known = keysOf(name);
   const owners = NAMES.filter((other) => keysOf(other).includes(key));
-  if (owners.length === 0) return unknownKey(key, path, [...common, ...keysOf(name)]);
-  return {
-    path: [...path, key],
-    of: "key",
-    message: `${name} takes no ${key}, only ${keysOf(name).join(", ")}; ${key} is for ${owners.join(", ")}`,
-  };
+  if (owners.length === 0) problems.unknownKey(path, key, [...common, ...known]);
+  else {
+    const message = `${name} takes no ${key}, only ${known.join(", ")}; ${key} is for ${owners.join(", ")}`;
+    problems.reportKey([...path, key], message);
+  }
 }
 
 function isName(name: unknown): name is Name {

@@ -1,5 +1,4 @@
-import { IterationSource } from "../journeys/iteration.ts";
-import type { Answer, Step } from "../journeys/journey.ts";
+import { IterationSource, PlannedAnswer } from "../journeys/iteration.ts";
 import { isArrivalExecutor, plannedDuration, rateSegments, vusAt } from "../plan/curve.ts";
 import type { LoadPlan, Scenario } from "../plan/plan.ts";
 
@@ -78,13 +77,8 @@ function sampleLength(scenario: Scenario, plan: LoadPlan): number {
     let goesOn = iteration !== undefined;
     for (let taken = 0; goesOn && taken < MAX_STEPS; taken++) {
       steps++;
-      goesOn = iteration!.answered(answerPlanned(iteration!.next));
+      goesOn = iteration!.answered(new PlannedAnswer(iteration!.next));
     }
   }
   return steps / SAMPLE;
-}
-
-function answerPlanned({ planned }: Step): Answer {
-  const text = () => (planned === undefined ? "" : JSON.stringify(planned));
-  return { status: 200, header: () => undefined, text, json: () => planned };
 }

@@ -1,11 +1,11 @@
 import { z } from "zod";
-import { effectOf, faultSchema } from "../../contract/faults.ts";
+import { effectOf, FAULT_KINDS, faultSchema } from "../../contract/faults.ts";
 import { CONSUMER_LAG, MAX_CONSUMER_DELAY_MS, MAX_CONSUMER_LAG_MS } from "../../contract/simulation.ts";
 import { didYouMean } from "../figures/did-you-mean.ts";
-import { FAULT_KINDS, INCIDENT_KINDS } from "../plan/plan.ts";
+import { INCIDENT_KINDS } from "../plan/plan.ts";
 import type { Incident, IncidentKind, Intensity } from "../plan/plan.ts";
-import { isMap, read, shown, unknownKey } from "./problems.ts";
-import type { Path, Problem } from "./problems.ts";
+import { isMap, shown } from "./problems.ts";
+import type { Path, Problems } from "./problems.ts";
 import { duration, integer, name, number, numberFrom, offset } from "./values.ts";
 
 const ROUTE_RULE = 'must be a method and a route template such as "GET /orders/:id"';
@@ -71,10 +71,10 @@ export interface IncidentDraft {
 }
 
 /** The incidents of a file, in its order; without a name one is called after its kind. */
-export function readIncidents(value: unknown, problems: Problem[]): IncidentDraft[] {
+export function readIncidents(value: unknown, problems: Problems): IncidentDraft[] {
   if (!Array.isArray(value) || value.length > 1_000) {
     const message = "must be a list of up to 1000 incidents such as {at: +3m, for: 90s, kind: slow, …}";
-    problems.push({ path: ["incidents"], message: `${shown(value)} ${message}` });
+    problems.report(["incidents"], `${shown(value)} ${message}`);
     return [];
   }
   const givenNames = value.map((item: unknown) => (isMap(item) ? item["name"] : undefined));
@@ -82,7 +82,7 @@ export function readIncidents(value: unknown, problems: Problem[]): IncidentDraf
     const first = givenNames.indexOf(given);
     if (given === undefined || first === index) continue;
     const message = `${shown(given)} is the name of incidents[${first}] already; each needs its own`;
-    problems.push({ path: ["incidents", index, "name"], message });
+    problems.report(["incidents", index, "name"], message);
   }
   const taken = new Set(givenNames);
   return value.map((item: unknown, index) => {
@@ -94,38 +94,38 @@ export function readIncidents(value: unknown, problems: Problem[]): IncidentDraf
   });
 }
 
-function readIncident(item: unknown, path: Path, problems: Problem[]): IncidentDraft {
+function readIncident(item: unknown, path: Path, problems: Problems): IncidentDraft {
   if (!isMap(item)) {
     const message = `${shown(item)} must be an incident such as {at: +3m, for: 90s, kind: slow, latency: {median: 1s}}`;
-    problems.push({ path, message });
+    problems.report(path, message);
     return { kind: undefined, at_ms: undefined, incident: undefined };
   }
   const { kind: written, name: called, at, for: lasting, ...strength } = item;
-  const found = problems.length;
-  const given = read(z.object({ name: name.optional() }), { name: called }, path, problems);
-  const at_ms = read(z.object({ at: offset }), { at }, path, problems)?.at;
-  const duration_ms = read(z.object({ for: duration }), { for: lasting }, path, problems)?.for;
+  const found = problems.list.length;
+  const given = problems.read(z.object({ name: name.optional() }), { name: called }, path);
+  const at_ms = problems.read(z.object({ at: offset }), { at }, path)?.at;
+  const duration_ms = problems.read(z.object({ for: duration }), { for: lasting }, path)?.for;
   const kind = readKind(written, path, problems);
   if (kind === undefined) return { kind, at_ms, incident: undefined };
 
   const known = keysOf(kind);
   const strange = Object.keys(strength).filter((key) => !known.includes(key));
-  problems.push(...strange.map((key) => misplaced(key, kind, path)));
+  for (const key of strange) reportMisplaced(key, kind, path, problems);
   const { route: hit, ...own } = Object.fromEntries(
     Object.entries(strength).filter(([key]) => known.includes(key)),
   );
-  const where = read(z.object({ route: route.optional() }), { route: hit }, path, problems)?.route;
-  const intensity = read<z.ZodType<Intensity>>(INTENSITIES[kind], own, path, problems);
+  const where = problems.read(z.object({ route: route.optional() }), { route: hit }, path)?.route;
+  const intensity = problems.read<z.ZodType<Intensity>>(INTENSITIES[kind], own, path);
   const longest = kind === CONSUMER_LAG ? MAX_CONSUMER_LAG_MS : MAX_INCIDENT_MS;
   if ((duration_ms ?? 0) > longest) {
     const message = `${shown(lasting)} must be at most ${longest / 60_000}m for ${kind}`;
-    problems.push({ path: [...path, "for"], message });
+    problems.report([...path, "for"], message);
   }
   if (
     at_ms === undefined ||
     duration_ms === undefined ||
     intensity === undefined ||
-    problems.length > found
+    problems.list.length > found
   ) {
     return { kind, at_ms, incident: undefined };
   }
@@ -136,27 +136,23 @@ function readIncident(item: unknown, path: Path, problems: Problem[]): IncidentD
   };
 }
 
-function readKind(kind: unknown, path: Path, problems: Problem[]): IncidentKind | undefined {
+function readKind(kind: unknown, path: Path, problems: Problems): IncidentKind | undefined {
   if (isKind(kind)) return kind;
   const nearest = typeof kind === "string" ? didYouMean(kind, INCIDENT_KINDS) : "";
   const what = kind === undefined ? "is missing; it" : shown(kind);
-  problems.push({
-    path: [...path, "kind"],
-    message: `${what} must be one of ${INCIDENT_KINDS.join(", ")}${nearest}`,
-  });
+  problems.report([...path, "kind"], `${what} must be one of ${INCIDENT_KINDS.join(", ")}${nearest}`);
   return undefined;
 }
 
 /** A key that belongs to other kinds, or to none. */
-function misplaced(key: string, kind: IncidentKind, path: Path): Problem {
+function reportMisplaced(key: string, kind: IncidentKind, path: Path, problems: Problems): void {
   const known = keysOf(kind);
   const owners = INCIDENT_KINDS.filter((other) => keysOf(other).includes(key));
-  if (owners.length === 0) return unknownKey(key, path, ["name", "kind", "at", "for", ...known]);
-  return {
-    path: [...path, key],
-    of: "key",
-    message: `${kind} takes no ${key}, only ${known.join(", ")}; ${key} is for ${owners.join(", ")}`,
-  };
+  if (owners.length === 0) problems.unknownKey(path, key, ["name", "kind", "at", "for", ...known]);
+  else {
+    const message = `${kind} takes no ${key}, only ${known.join(", ")}; ${key} is for ${owners.join(", ")}`;
+    problems.reportKey([...path, key], message);
+  }
 }
 
 /** `slow`, else `slow-2`, or the next number that is free. */

@@ -2,7 +2,7 @@ import { didYouMean } from "../figures/did-you-mean.ts";
 import type { Journey } from "../journeys/journey.ts";
 import { shopJourneys } from "../journeys/shop.ts";
 import { isMap, shown } from "./problems.ts";
-import type { Path, Problem } from "./problems.ts";
+import type { Path, Problems } from "./problems.ts";
 import { numberFrom } from "./values.ts";
 
 /** The built-in mix of the mock shop's visitors; its kinds can be chosen by their own names too. */
@@ -23,12 +23,7 @@ const RULE =
  * @param choice a name; names, each with its journey's own weight; or names with weights. Without one it is the file's
  * own journeys, or the shop's when it has none.
  */
-export function chooseJourneys(
-  choice: unknown,
-  path: Path,
-  own: OwnJourneys,
-  problems: Problem[],
-): Journey[] {
+export function chooseJourneys(choice: unknown, path: Path, own: OwnJourneys, problems: Problems): Journey[] {
   const known = [...own.names, SHOP, ...shopJourneys.map(({ name }) => name)];
   const membersOf = (name: string, of: Path): readonly Journey[] => {
     const found = own.compiled.get(name) ?? shopJourneys.find((journey) => journey.name === name);
@@ -36,10 +31,7 @@ export function chooseJourneys(
     if (name === SHOP) return shopJourneys;
     if (!own.names.includes(name)) {
       const nearest = didYouMean(name, known);
-      problems.push({
-        path: of,
-        message: `there is no journey ${shown(name)}${nearest}; there are ${known.join(", ")}`,
-      });
+      problems.report(of, `there is no journey ${shown(name)}${nearest}; there are ${known.join(", ")}`);
     }
     return [];
   };
@@ -49,15 +41,14 @@ export function chooseJourneys(
   if (typeof choice === "string") return [...membersOf(choice, path)];
   if (Array.isArray(choice) && choice.length > 0 && choice.every((name) => typeof name === "string")) {
     const doubled = choice.findIndex((name, index) => choice.indexOf(name) !== index);
-    if (doubled > 0)
-      problems.push({ path: [...path, doubled], message: `${shown(choice[doubled])} is listed twice` });
+    if (doubled > 0) problems.report([...path, doubled], `${shown(choice[doubled])} is listed twice`);
     return choice.flatMap((name, index) => {
       const members = membersOf(name, [...path, index]);
       return name === SHOP ? weighed(members, 1) : members;
     });
   }
   if (isMap(choice) && Object.keys(choice).length > 0) return byWeight(choice, path, membersOf, problems);
-  problems.push({ path, message: `${shown(choice)} ${RULE}` });
+  problems.report(path, `${shown(choice)} ${RULE}`);
   return [];
 }
 
@@ -65,19 +56,17 @@ function byWeight(
   choice: Readonly<Record<string, unknown>>,
   path: Path,
   membersOf: (name: string, of: Path) => readonly Journey[],
-  problems: Problem[],
+  problems: Problems,
 ): Journey[] {
   let total = 0;
   const journeys = Object.entries(choice).flatMap(([name, value]) => {
     const { data, error } = weight.safeParse(value);
-    if (error !== undefined)
-      problems.push({ path: [...path, name], message: `${shown(value)} ${error.issues[0]!.message}` });
+    if (error !== undefined) problems.report([...path, name], `${shown(value)} ${error.issues[0]!.message}`);
     total += data ?? 1;
     const members = membersOf(name, [...path, name]);
     return data === undefined || data === 0 ? [] : weighed(members, data);
   });
-  if (total === 0)
-    problems.push({ path, message: "the weights must add up to more than 0: nobody would come" });
+  if (total === 0) problems.report(path, "the weights must add up to more than 0: nobody would come");
   return journeys;
 }
 

@@ -175,6 +175,35 @@ test("a few lines cannot unfold into millions, and a large file is refused", asy
   await expect(compile("#".repeat(1_048_577))).rejects.toThrow(/larger than 1 MiB/);
 });
 
+test("an alias inside what it repeats is named, not followed", async () => {
+  expect(await problemsOf("scenarios: &a\n  main: *a\n")).toEqual([
+    expect.stringMatching(/^2:9 \*a repeats what it stands in itself/),
+  ]);
+});
+
+test.each([
+  [
+    "a k6 script",
+    "import http from 'k6/http';\nexport default function () {}\n",
+    /a script, as for k6 or Locust/,
+  ],
+  ["a Locust file", "from locust import HttpUser\nclass U(HttpUser):\n  pass\n", /a script, as for k6/],
+  ["nothing", "", /1:1 is empty; it must be a map with scenarios:/],
+  ["two documents", "---\nscenarios: {}\n---\nscenarios: {}\n", /3:1 begins another document/],
+])("%s instead of a scenario is told what it is", async (_what, text, message) => {
+  await expect(compile(text)).rejects.toThrow(message);
+});
+
+test("unknown keys in a journey stand at the key's column", async () => {
+  const text = `scenarios: {main: {executor: constant-vus}}
+journeys: {j: {steps: [{get: /x, chek: {}}, {gte: /y}]}}
+`;
+  expect(await problemsOf(text)).toEqual([
+    expect.stringMatching(/^2:34 journeys.j.steps\[0\].chek: unknown key \(did you mean check\?\)/),
+    expect.stringMatching(/^2:46 journeys.j.steps\[1\].gte: unknown key \(did you mean get\?\)/),
+  ]);
+});
+
 test("anchors and merge keys share what scenarios have in common", async () => {
   const { scenarios } = await compile(`scenarios:
   a: &common {executor: constant-vus, vus: 3, duration: 1m}

@@ -13,8 +13,7 @@ import { readIncidents } from "./incidents.ts";
 import type { IncidentDraft } from "./incidents.ts";
 import { chooseJourneys, SHOP } from "./journey-choice.ts";
 import type { OwnJourneys } from "./journey-choice.ts";
-import { isMap, read, shown } from "./problems.ts";
-import type { Problem } from "./problems.ts";
+import { isMap, Problems, shown } from "./problems.ts";
 import { readSqlThresholds, readThresholds } from "./threshold-lists.ts";
 import { durationOrZero, httpUrl, integer, name, tags } from "./values.ts";
 
@@ -78,25 +77,25 @@ export async function compileScenario(
   settings: ScenarioSettings,
   defaultTarget: string,
 ): Promise<LoadPlan> {
-  const problems: Problem[] = [];
+  const problems = new Problems();
   const document = parseScenarioDocument(path, text, problems);
   if (!isMap(document.value)) {
-    const message = `${shown(document.value)} must be a map with scenarios: in it; write an example with: rushhour new`;
-    throw document.failure([...problems, { path: [], message }]);
+    const found = document.value === null ? "is empty; it" : shown(document.value);
+    const message = `${found} must be a map with scenarios: in it; write an example with: rushhour new`;
+    throw document.failure([...problems.list, { path: [], message }]);
   }
   const { env: defaults, journeys: definitions, data, ...plain } = document.value;
   const env = readEnvironment(defaults, settings.env, text, problems);
-  const unset: Problem[] = [];
+  const unset = new Problems();
   const value = substitute(plain, [], env, unset) as Record<string, unknown>;
-  const top = read(TOP, value, [], problems);
+  const top = problems.read(TOP, value, []);
 
   const folder = dirname(path);
-  const found = await compileJourneys(definitions, data, { folder, env });
-  problems.push(...found.problems);
-  const own = { names: isMap(definitions) ? Object.keys(definitions) : [], compiled: found.journeys };
+  const compiled = await compileJourneys(definitions, data, { folder, env }, problems);
+  const own = { names: isMap(definitions) ? Object.keys(definitions) : [], compiled };
   if (own.names.includes(SHOP)) {
     const message = `${SHOP} is the built-in mix of the mock shop's visitors; choose another name`;
-    problems.push({ path: ["journeys", SHOP], of: "key", message });
+    problems.reportKey(["journeys", SHOP], message);
   }
 
   const runTags = { ...top?.tags, ...settings.tags };
@@ -114,9 +113,9 @@ export async function compileScenario(
     ...readThresholds(thresholds, names, problems),
     ...readSqlThresholds(sqlThresholds, problems),
   ];
-  const withoutValue = new Set(unset.map(({ path }) => path.join("\n")));
-  const others = problems.filter(({ path }) => !withoutValue.has(path.join("\n")));
-  if (unset.length + others.length > 0) throw document.failure([...unset, ...others]);
+  const withoutValue = new Set(unset.list.map(({ path }) => path.join("\n")));
+  const others = problems.list.filter(({ path }) => !withoutValue.has(path.join("\n")));
+  if (unset.list.length + others.length > 0) throw document.failure([...unset.list, ...others]);
   return {
     name: top?.name ?? basename(path, extname(path)),
     target: settings.target ?? top?.target ?? defaultTarget,
@@ -136,28 +135,28 @@ interface Draft {
   readonly length_ms: number | undefined; // undefined: without end, or not known
 }
 
-function readScenarios(value: unknown, own: OwnJourneys, problems: Problem[]): Draft[] {
+function readScenarios(value: unknown, own: OwnJourneys, problems: Problems): Draft[] {
   if (!isMap(value) || Object.keys(value).length === 0 || Object.keys(value).length > MAX_SCENARIOS) {
     const what = value === undefined ? "is missing; it" : shown(value);
-    problems.push({ path: ["scenarios"], message: `${what} ${SCENARIOS_RULE}` });
+    problems.report(["scenarios"], `${what} ${SCENARIOS_RULE}`);
     return [];
   }
   return Object.entries(value).map(([key, scenario]) => readScenario(key, scenario, own, problems));
 }
 
-function readScenario(key: string, value: unknown, own: OwnJourneys, problems: Problem[]): Draft {
+function readScenario(key: string, value: unknown, own: OwnJourneys, problems: Problems): Draft {
   const path = ["scenarios", key];
   if (!/^[\w .-]{1,64}$/.test(key)) {
     const message = "must be a name of 1 to 64 letters, digits, spaces and . _ -";
-    problems.push({ path, of: "key", message });
+    problems.reportKey(path, message);
   }
   if (!isMap(value)) {
     const message = `${shown(value)} must be a scenario such as {executor: constant-vus, vus: 10}`;
-    problems.push({ path, message });
+    problems.report(path, message);
   }
   const { executor: kind, journeys: choice, ...others } = isMap(value) ? value : {};
   const { startTime, gracefulStop, tags, ...values } = others;
-  const common = read(COMMON, { startTime, gracefulStop, tags }, path, problems);
+  const common = problems.read(COMMON, { startTime, gracefulStop, tags }, path);
   const executor = isMap(value) ? readExecutor(kind, values, path, COMMON_KEYS, problems) : undefined;
   return {
     scenario: {
@@ -186,7 +185,7 @@ function checkIncidents(
   incidents: readonly IncidentDraft[],
   scenarios: readonly Draft[],
   written: unknown,
-  problems: Problem[],
+  problems: Problems,
 ): void {
   const endMs = Math.max(
     ...scenarios.map(({ scenario, length_ms = Infinity }) => scenario.start_ms + length_ms),
@@ -196,11 +195,11 @@ function checkIncidents(
     if (at_ms !== undefined && at_ms >= endMs) {
       const at = shown((written as Record<string, unknown>[])[index]!["at"]);
       const message = `${at} is not before the end: the last scenario stops after ${endMs / 1_000} s`;
-      problems.push({ path: ["incidents", index, "at"], message });
+      problems.report(["incidents", index, "at"], message);
     }
     if (kind === "traffic-spike" && !arrivals) {
       const message = `${kind} raises rates, and every scenario has virtual users: give one an arrival executor`;
-      problems.push({ path: ["incidents", index, "kind"], message });
+      problems.report(["incidents", index, "kind"], message);
     }
   }
 }

@@ -3,8 +3,8 @@ import { messageOf } from "../../contract/errors.ts";
 import { didYouMean } from "../figures/did-you-mean.ts";
 import { parseSqlThreshold, parseThreshold } from "../figures/thresholds.ts";
 import type { Threshold } from "../figures/thresholds.ts";
-import { isMap, read, shown } from "./problems.ts";
-import type { Path, Problem } from "./problems.ts";
+import { isMap, shown } from "./problems.ts";
+import type { Path, Problems } from "./problems.ts";
 import { durationOrZero, flag, name, text } from "./values.ts";
 
 const RULE = 'must be metrics with lists of bounds, such as {http_req_duration: ["p(95)<200"]}';
@@ -24,19 +24,19 @@ export interface Names {
 }
 
 /** k6's map of metrics to bounds. */
-export function readThresholds(value: unknown, names: Names, problems: Problem[]): Threshold[] {
+export function readThresholds(value: unknown, names: Names, problems: Problems): Threshold[] {
   if (!isMap(value)) {
-    problems.push({ path: ["thresholds"], message: `${shown(value)} ${RULE}` });
+    problems.report(["thresholds"], `${shown(value)} ${RULE}`);
     return [];
   }
   return Object.entries(value).flatMap(([selector, list]) => {
     if (!Array.isArray(list) || list.length === 0) {
-      problems.push({ path: ["thresholds", selector], message: `${shown(list)} ${LIST_RULE}` });
+      problems.report(["thresholds", selector], `${shown(list)} ${LIST_RULE}`);
       return [];
     }
     const thresholds = list.flatMap((item: unknown, index) => {
       const path = ["thresholds", selector, index];
-      const given = read(judged, typeof item === "string" ? { threshold: item } : item, path, problems);
+      const given = problems.read(judged, typeof item === "string" ? { threshold: item } : item, path);
       if (given === undefined) return [];
       const { abortOnFail, delayAbortEval: delayAbortEval_ms } = given;
       return parsed(path, problems, () =>
@@ -55,33 +55,33 @@ const queried = z.strictObject(
 const QUERIES_RULE = "must be a list of queries with their bounds, each {name, query, threshold}";
 
 /** Queries over the run's rows, each with the bound of its one value. */
-export function readSqlThresholds(value: unknown, problems: Problem[]): Threshold[] {
-  const list = read(z.array(z.unknown(), QUERIES_RULE), value, ["sqlThresholds"], problems) ?? [];
+export function readSqlThresholds(value: unknown, problems: Problems): Threshold[] {
+  const list = problems.read(z.array(z.unknown(), QUERIES_RULE), value, ["sqlThresholds"]) ?? [];
   return list.flatMap((item, index) => {
     const path = ["sqlThresholds", index];
-    const given = read(queried, item, path, problems);
+    const given = problems.read(queried, item, path);
     if (given === undefined) return [];
     return parsed(path, problems, () => parseSqlThreshold(given.name, given.query, given.threshold));
   });
 }
 
 /** Selectors of what the plan does not have would never measure anything. */
-function checkTags({ of }: Threshold, names: Names, path: Path, problems: Problem[]): void {
+function checkTags({ of }: Threshold, names: Names, path: Path, problems: Problems): void {
   if (!("metric" in of)) return;
   for (const tag of ["scenario", "journey"] as const) {
     const value = of.tags[tag];
     if (value === undefined || names[tag].includes(value)) continue;
     const nearest = didYouMean(value, names[tag]);
     const message = `there is no ${tag} ${shown(value)}${nearest}; there are ${names[tag].join(", ")}`;
-    problems.push({ path, message, of: "key" });
+    problems.reportKey(path, message);
   }
 }
 
-function parsed(path: Path, problems: Problem[], parse: () => Threshold): Threshold[] {
+function parsed(path: Path, problems: Problems, parse: () => Threshold): Threshold[] {
   try {
     return [parse()];
   } catch (error) {
-    problems.push({ path, message: messageOf(error) });
+    problems.report(path, messageOf(error));
     return [];
   }
 }

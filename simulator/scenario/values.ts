@@ -21,11 +21,15 @@ const toRate = (value: unknown) =>
   rateSetting.safeParse(typeof value === "number" ? String(value) : value).data;
 
 /** Milliseconds. */
-export const duration = field("must be a duration with its unit, such as 500ms, 30s, 1h30m", toDuration);
+export const duration = field(
+  "must be a duration with its unit, up to 1000d, such as 500ms, 30s, 1h30m",
+  toDuration,
+);
 
 /** The same from 0 on. */
-export const durationOrZero = field("must be a duration with its unit, such as 0s, 30s, 1h30m", (value) =>
-  isZero(value, /^0+(?:ms|s|m|h|d)?$/) ? 0 : toDuration(value),
+export const durationOrZero = field(
+  "must be a duration with its unit, up to 1000d, such as 0s, 30s, 1h30m",
+  (value) => (isZero(value, /^0+(?:ms|s|m|h|d)?$/) ? 0 : toDuration(value)),
 );
 
 /** After the run's start, ms: `+3m`. */

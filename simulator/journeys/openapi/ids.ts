@@ -4,22 +4,21 @@ import type { Answer } from "../journey.ts";
 const ENVELOPES = 2;
 
 /**
- * An id out of the answer to a list or to what made something; undefined when it holds none.
- * @param parameter the path parameter it is for, such as `id` or `orderId`
+ * The ids in the answer to a list or to what made something; none when it holds none.
+ * @param parameter what they are for, such as `id` or `orderId`
  * @param collection the last segment of the path that answered, such as `orders`
- * @param point from 0 up to 1: which one of a list
  */
-export function idIn(answer: Answer, parameter: string, collection: string, point: number): unknown {
-  if (answer.status < 200 || answer.status > 299) return undefined;
+export function idsIn(answer: Answer, parameter: string, collection: string): readonly unknown[] {
+  if (answer.status < 200 || answer.status > 299) return [];
   const body = answer.json();
-  const list = listIn(body, ENVELOPES) ?? [];
-  const listed = list[Math.floor(point * list.length)];
-  return (
-    idOf(body, parameter, collection, 0) ??
-    (isId(listed) && Array.isArray(body) ? listed : idOf(listed, parameter, collection, 0)) ??
-    idOf(body, parameter, collection, ENVELOPES) ??
-    idAt(answer.header("location"))
-  );
+  const own = idOf(body, parameter, collection, 0);
+  if (own !== undefined) return [own];
+  const listed = (listIn(body, ENVELOPES) ?? [])
+    .map((item) => (isId(item) && Array.isArray(body) ? item : idOf(item, parameter, collection, 0)))
+    .filter((id) => id !== undefined);
+  if (listed.length > 0) return listed;
+  const inside = idOf(body, parameter, collection, ENVELOPES) ?? idAt(answer.header("location"));
+  return inside === undefined ? [] : [inside];
 }
 
 /** The first list in a body, itself or inside objects. */
@@ -37,10 +36,7 @@ function listIn(value: unknown, levels: number): readonly unknown[] | undefined 
 function idOf(thing: unknown, parameter: string, collection: string, levels: number): unknown {
   if (typeof thing !== "object" || thing === null || Array.isArray(thing)) return undefined;
   const entries = Object.entries(thing);
-  const singular = plain(collection)
-    .replace(/ies$/, "y")
-    .replace(/(ss|s)$/, (end) => (end === "ss" ? end : ""));
-  const names = [plain(parameter), `${singular}id`, "id", "uuid"];
+  const names = [plain(parameter), `${singularOf(collection)}id`, "id", "uuid"];
   for (const name of names) {
     const found = entries.find(([key, value]) => plain(key) === name && isId(value));
     if (found !== undefined) return found[1];
@@ -64,7 +60,14 @@ function isId(value: unknown): boolean {
   return typeof value === "number" || (typeof value === "string" && value !== "");
 }
 
+/** `Order-Items` and `orderItems` are `orderitem`. */
+export function singularOf(collection: string): string {
+  return plain(collection)
+    .replace(/ies$/, "y")
+    .replace(/(ss|s)$/, (end) => (end === "ss" ? end : ""));
+}
+
 /** `Order-Id`, `order_id` and `orderId` are one name. */
-function plain(name: string): string {
+export function plain(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, "");
 }

@@ -19,7 +19,12 @@ export interface Fixed {
 }
 
 /** A request whose ids may still be replaced. */
-export type Drawn = (ids: Ids) => Pick<Step, "method" | "path" | "name" | "headers" | "body">;
+export interface Drawn {
+  /** What the body says, where it is JSON. */
+  readonly json: unknown;
+  /** @param json in place of the drawn one */
+  step(ids?: Ids, json?: unknown): Pick<Step, "method" | "path" | "name" | "headers" | "body">;
+}
 
 /** Of the bodies that show the whole of one, as its author wrote it. */
 const WHOLE_EXAMPLE_SHARE = 0.5;
@@ -54,17 +59,22 @@ export function drawRequest(operation: Operation, fixed: Fixed, rng: Rng, bare =
       ...(content && { "content-type": content.type }),
       ...fixed.headers,
     },
-    ...(content && { body: content.body }),
   };
-  return (ids) => {
+  const bodyOf = (json: unknown) => (json === undefined ? content!.body : JSON.stringify(json));
+  const step: Drawn["step"] = (ids = [], json) => {
     const path = namesIn(operation.path).reduce((template, name, position) => {
       const own = drawn.find(({ parameter }) => parameter.in === "path" && parameter.name === name);
       return own === undefined
         ? template
         : template.replace(`{${name}}`, () => pathText(own.parameter, ids[position] ?? own.value));
     }, operation.path);
-    return { ...request, path: query === "" ? path : `${path}?${query}` };
+    return {
+      ...request,
+      path: query === "" ? path : `${path}?${query}`,
+      ...(content && { body: bodyOf(json) }),
+    };
   };
+  return { json: content?.json, step };
 }
 
 function drawParameter(parameter: Parameter, rng: Rng): unknown {
@@ -99,6 +109,7 @@ export function examplesOf({
 interface Content {
   readonly type: string;
   readonly body: string;
+  readonly json: unknown; // undefined: it is not JSON
 }
 
 const JSON_TYPE = /^application\/(.+\+)?json\b/i;
@@ -144,7 +155,7 @@ function drawBody(operation: Operation, rng: Rng, bare: boolean): Content | unde
   if (value === undefined) return undefined;
   const [, write] = WRITERS.find(([pattern]) => pattern.test(type))!;
   const { type: own = type, body } = write(value, rng, media.schema);
-  return { type: own, body };
+  return { type: own, body, json: isJson(own) ? value : undefined };
 }
 
 function formOf(value: unknown): string {

@@ -4,8 +4,8 @@ import type { Compiler } from "./compiler.ts";
 import { Stop, textOf, Unknown } from "./frame.ts";
 import type { Evaluate, Frame } from "./frame.ts";
 import { jsonPath } from "./json-path.ts";
-import { shown } from "./problems.ts";
-import type { Path } from "./problems.ts";
+import { shown } from "../../scenario/problems.ts";
+import type { Path } from "../../scenario/problems.ts";
 
 /** What a request does with its answer: checks, which change nothing, and captures, which set variables. */
 
@@ -94,11 +94,11 @@ export function captures(
 function sourceOf(compiler: Compiler, value: unknown, path: Path): Source {
   if (typeof value === "string") return namedSource(compiler, value, path);
   if (typeof value === "object" && value !== null && "regex" in value) {
-    const shape = compiler.problems.shaped(Regex, value, path);
+    const shape = compiler.problems.read(Regex, value, path);
     return shape === undefined ? NOWHERE : regexSource(compiler, shape.regex, shape.group, path);
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-    const shape = compiler.problems.shaped(Path, value, path);
+    const shape = compiler.problems.read(Path, value, path);
     return shape === undefined ? NOWHERE : namedSource(compiler, shape.path, [...path, "path"]);
   }
   compiler.problems.report(path, `${shown(value)} ${sourceRule}`);

@@ -414,16 +414,16 @@ journeys:
     'data.users.file: "nowhere.csv" does not exist (looked for /nonexistent/nowhere.csv)',
     "journeys.buyer.weight: 0 must be a number above 0",
     expect.stringMatching(
-      /^journeys\.seller\.steps\.0\.gte: unknown key "gte" \(did you mean get\?\); known here: get, post/,
+      /^journeys\.seller\.steps\.0\.gte: unknown key \(did you mean get\?\); known here: get, post/,
     ),
     expect.stringMatching(/^journeys\.seller\.steps\.1\.get: "products" must be a path such as \/products/),
     expect.stringMatching(/^journeys\.seller\.steps\.2\.get: .*no variable "prodct" here \(character 13\)$/),
     expect.stringMatching(
       /^journeys\.seller\.steps\.2\.capture\.product: "id" must be a path such as \$\.items/,
     ),
-    expect.stringMatching(/^journeys\.seller\.steps\.3\.thnik: unknown key "thnik" \(did you mean think\?\)/),
+    expect.stringMatching(/^journeys\.seller\.steps\.3\.thnik: unknown key \(did you mean think\?\)/),
     expect.stringMatching(/^journeys\.seller\.steps\.4\.pick\.one\.by: "zipff" must be random, zipf/),
-    expect.stringMatching(/^journeys\.seller\.steps\.5\.jsn: unknown key "jsn" \(did you mean json\?\)/),
+    expect.stringMatching(/^journeys\.seller\.steps\.5\.jsn: unknown key \(did you mean json\?\)/),
     expect.stringMatching(
       /^journeys\.seller\.steps\.5\.json\.who: .*has "}" where a value must stand \(character 12\)$/,
     ),
@@ -448,7 +448,7 @@ test.each([
   ["- think: 5 seconds", /5 seconds.*must be a duration/],
   ["- think: { median: 1s, sigma: -1 }", /-1 must be a number from 0 to 5/],
   ["- think: { min: 2s, max: 1s }", /min that is not above its max/],
-  ["- sleep: 5", /unknown key "sleep" \(did you mean think\?\)/],
+  ["- sleep: 5", /unknown key \(did you mean think\?\)/],
   ["- loop: []", /did you mean repeat\?/],
   ["- repeat: { steps: [{ get: /x }] }", /must have times: or while:/],
   ["- repeat: { times: 3-1, steps: [{ get: /x }] }", /from the smaller number/],
@@ -457,7 +457,7 @@ test.each([
   ["- choose: []", /at least one branch/],
   ["- choose: [{ weight: 0, steps: [{ get: /x }] }]", /0 must be a number above 0/],
   ["- if: status == 200", /then: is missing; it must be a list of at least one step/],
-  ["- pick: { a: { by: zipf } }", /from: undefined must be the name of a list/],
+  ["- pick: { a: { by: zipf } }", /from: \(nothing\) must be the name of a list/],
   ["- repeat: { times: 2 }", /steps: is missing; it must be a list/],
   ["- pick: { a: { from: 3 } }", /must be the name of a list/],
   ["- pick: { a: { from: { range: [9, 1] } } }", /two whole numbers, the smaller first/],
@@ -470,8 +470,8 @@ test.each([
 
 test.each([
   ["journeys: 5", /journeys: 5 must be a map/],
-  ["journeys: { a: 5 }", /journeys\.a: must be a map with steps:/],
-  ["journeys: { a: { flow: [] } }", /unknown key "flow" \(did you mean steps\?\)/],
+  ["journeys: { a: 5 }", /journeys\.a: 5 must be a map with steps:/],
+  ["journeys: { a: { flow: [] } }", /unknown key \(did you mean steps\?\)/],
   ["journeys: { a: {} }", /a\.steps: is missing/],
   ["data: []", /data: \[\] must be a map/],
   ["data: { a: { file: x.txt } }", /must end in \.csv/],

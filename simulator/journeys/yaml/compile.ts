@@ -6,15 +6,13 @@ import type { Journey } from "../journey.ts";
 import { Compiler } from "./compiler.ts";
 import { loadData } from "./data.ts";
 import type { DataSet } from "./data.ts";
-import { Problems } from "./problems.ts";
-import type { Path, Problem } from "./problems.ts";
+import { isMap, shown } from "../../scenario/problems.ts";
+import type { Path, Problems } from "../../scenario/problems.ts";
 import { play } from "./program.ts";
 import { commonHeaders } from "./request.ts";
 import { JourneyScope } from "./scope.ts";
 import { block } from "./steps.ts";
 import { set } from "./values.ts";
-
-export type { Problem } from "./problems.ts";
 
 export interface CompileOptions {
   readonly folder: string; // of the scenario file: where the names of other files begin
@@ -40,25 +38,26 @@ const ANY_JOURNEY = "must be a map with steps:, or with file: for a journey in T
 
 /**
  * Makes journeys of what stands under `journeys:` and `data:` in a scenario file.
- * @returns the journeys that are fine, by name, and everything wrong with the others; paths begin with `journeys` or `data`
+ * @param problems takes everything that is wrong; paths begin with `journeys` or `data`
+ * @returns the journeys that are fine, by name
  */
 export async function compileJourneys(
   definitions: unknown,
   data: unknown,
   options: CompileOptions,
-): Promise<{ journeys: Map<string, Journey>; problems: Problem[] }> {
-  const problems = new Problems();
+  problems: Problems,
+): Promise<Map<string, Journey>> {
   const sets = await loadData(data, options.folder, problems);
   const journeys = new Map<string, Journey>();
-  const named = problems.shaped(
+  const named = problems.read(
     z.record(z.string(), z.unknown(), "must be a map of names to journeys"),
     definitions ?? {},
     ["journeys"],
   );
   for (const [name, definition] of Object.entries(named ?? {})) {
     const path = ["journeys", name];
-    if (typeof definition !== "object" || definition === null || Array.isArray(definition)) {
-      problems.report(path, ANY_JOURNEY);
+    if (!isMap(definition)) {
+      problems.report(path, `${shown(definition)} ${ANY_JOURNEY}`);
       continue;
     }
     const found = problems.list.length;
@@ -68,7 +67,7 @@ export async function compileJourneys(
         : compiled(name, definition, sets, options.env, path, problems);
     if (journey !== undefined && problems.list.length === found) journeys.set(name, journey);
   }
-  return { journeys, problems: problems.list };
+  return journeys;
 }
 
 async function imported(
@@ -78,7 +77,7 @@ async function imported(
   path: Path,
   problems: Problems,
 ): Promise<Journey | undefined> {
-  const shape = problems.shaped(InFile, definition, path);
+  const shape = problems.read(InFile, definition, path);
   if (shape === undefined) return undefined;
   try {
     const journeys = await importJourneys(resolve(folder, shape.file));
@@ -106,7 +105,7 @@ function compiled(
   path: Path,
   problems: Problems,
 ): Journey | undefined {
-  const shape = problems.shaped(InYaml, definition, path);
+  const shape = problems.read(InYaml, definition, path);
   if (shape === undefined) return undefined;
   const compiler = new Compiler(new JourneyScope(sets, env), problems);
   compiler.act((frame, next) => {

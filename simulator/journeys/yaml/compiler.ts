@@ -1,6 +1,7 @@
 import { ExpressionError, parseExpression } from "./expression.ts";
 import type { Evaluate } from "./frame.ts";
-import type { Path, Problems } from "./problems.ts";
+import { shown } from "../../scenario/problems.ts";
+import type { Path, Problems } from "../../scenario/problems.ts";
 import type { Act, Program } from "./program.ts";
 import type { Headers } from "./request.ts";
 import type { JourneyScope } from "./scope.ts";
@@ -61,10 +62,7 @@ export class Compiler {
   expression(value: unknown, path: Path): Evaluate {
     if (typeof value === "boolean" || typeof value === "number") return () => value;
     if (typeof value !== "string") {
-      this.problems.report(
-        path,
-        `${JSON.stringify(value)} must be an expression such as "\${status == 200}"`,
-      );
+      this.problems.report(path, `${shown(value)} must be an expression such as "\${status == 200}"`);
       return () => undefined;
     }
     if (!value.trimStart().startsWith("${")) {

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { messageOf } from "../../../contract/errors.ts";
 import type { SessionContext } from "../journey.ts";
 import { zipfRank } from "./functions.ts";
-import type { Path, Problems } from "./problems.ts";
+import type { Path, Problems } from "../../scenario/problems.ts";
 import { scalarOf } from "./scalar.ts";
 import { VariableName } from "./scope.ts";
 
@@ -49,14 +49,15 @@ export async function loadData(
 ): Promise<ReadonlyMap<string, DataSet>> {
   const sets = new Map<string, DataSet>();
   if (definitions === undefined) return sets;
-  const named = problems.shaped(
+  const named = problems.read(
     z.record(z.string(), z.unknown(), "must be a map of names to data"),
     definitions,
     ["data"],
   );
   for (const [name, definition] of Object.entries(named ?? {})) {
     const path = ["data", name];
-    problems.shaped(VariableName, name, path);
+    const { error } = VariableName.safeParse(name);
+    if (error !== undefined) problems.reportKey(path, error.issues[0]!.message);
     sets.set(name, await loadSet(definition, folder, path, problems));
   }
   return sets;
@@ -68,7 +69,7 @@ async function loadSet(
   path: Path,
   problems: Problems,
 ): Promise<DataSet> {
-  const shape = problems.shaped(Shape, definition, path);
+  const shape = problems.read(Shape, definition, path);
   if (shape === undefined) return { rows: [], as: nameIn(definition), rowOf: () => undefined };
   const { file, as, by = "sequential" } = shape;
   const found = problems.list.length;

@@ -3,7 +3,7 @@ import { weighted } from "../../../contract/random.ts";
 import type { Compiler } from "./compiler.ts";
 import { Stop, Unknown } from "./frame.ts";
 import type { Evaluate, Frame } from "./frame.ts";
-import type { Path } from "./problems.ts";
+import type { Path } from "../../scenario/problems.ts";
 import { END } from "./program.ts";
 import { VariableName } from "./scope.ts";
 import { block } from "./steps.ts";
@@ -19,7 +19,7 @@ const If = z.strictObject({ if: z.unknown(), then: steps, else: steps });
 
 /** `if: condition`, `then: steps`, `else: steps` */
 export function ifElse(compiler: Compiler, step: Record<string, unknown>, path: Path): void {
-  const shape = compiler.problems.shaped(If, step, path);
+  const shape = compiler.problems.read(If, step, path);
   if (shape === undefined) return;
   const holds = compiler.expression(shape.if, [...path, "if"]);
   const otherwise = compiler.label();
@@ -45,7 +45,7 @@ const Choose = z
 
 /** `choose:` one of several branches by their weights. */
 export function choose(compiler: Compiler, value: unknown, path: Path): void {
-  const branches = compiler.problems.shaped(Choose, value, path);
+  const branches = compiler.problems.read(Choose, value, path);
   if (branches === undefined) return;
   const draw = weighted(branches.map((branch) => branch.weight));
   const starts = branches.map(() => compiler.label());
@@ -73,7 +73,7 @@ const Repeat = z.strictObject(
 /** `repeat:` steps a number of times, or while something holds, or both. */
 export function repeat(compiler: Compiler, value: unknown, path: Path): void {
   const { scope, problems } = compiler;
-  const shape = problems.shaped(Repeat, value, path);
+  const shape = problems.read(Repeat, value, path);
   if (shape === undefined) return;
   if (shape.times === undefined && shape.while === undefined) {
     problems.report(path, "must have times: or while:, so that it comes to an end");
@@ -108,7 +108,7 @@ const For = z.strictObject(
 /** `for:` each element of a list, the first `limit` of them. */
 export function forEach(compiler: Compiler, value: unknown, path: Path): void {
   const { scope, problems } = compiler;
-  const shape = problems.shaped(For, value, path);
+  const shape = problems.read(For, value, path);
   if (shape === undefined) return;
   const source = compiler.expression(shape.each, [...path, "each"]);
   const noList = new Stop(`for each ${shape.each}`);
@@ -135,7 +135,7 @@ export function forEach(compiler: Compiler, value: unknown, path: Path): void {
 
 /** `end: true` ends the iteration. */
 export function end(compiler: Compiler, value: unknown, path: Path): void {
-  compiler.problems.shaped(z.literal(true, "must be true"), value, path);
+  compiler.problems.read(z.literal(true, "must be true"), value, path);
   compiler.act(() => END);
 }
 

@@ -4,8 +4,8 @@ import type { Compiler } from "./compiler.ts";
 import { captures, checks } from "./answer.ts";
 import { Stop } from "./frame.ts";
 import type { Frame } from "./frame.ts";
-import { shown } from "./problems.ts";
-import type { Path } from "./problems.ts";
+import { shown } from "../../scenario/problems.ts";
+import type { Path } from "../../scenario/problems.ts";
 import { VariableName } from "./scope.ts";
 import { constantText, outline, textTemplate } from "./template.ts";
 import type { Render, Template } from "./template.ts";
@@ -57,8 +57,7 @@ const Shorthand = Object.fromEntries(
 export function request(compiler: Compiler, step: Record<string, unknown>, path: Path): void {
   const key = METHODS.find((method) => method in step);
   const schema = key === undefined ? Explicit : Shorthand[key]!;
-  const shape = compiler.problems.shaped(schema, step, path) as
-    Partial<z.output<typeof Explicit>> | undefined;
+  const shape = compiler.problems.read(schema, step, path) as Partial<z.output<typeof Explicit>> | undefined;
   if (shape === undefined) {
     declareCaptured(compiler, step);
     return;
@@ -199,7 +198,7 @@ function bodyTemplate(
 
 /** Headers of every request of the journey; they may use variables and data. */
 export function commonHeaders(compiler: Compiler, definition: unknown, path: Path): void {
-  const shape = definition === undefined ? {} : compiler.problems.shaped(HeaderMap, definition, path);
+  const shape = definition === undefined ? {} : compiler.problems.read(HeaderMap, definition, path);
   const computedBefore = compiler.computed;
   compiler.headers = headerTemplates(compiler, shape, path);
   compiler.hasComputedHeaders = compiler.computed > computedBefore;

@@ -1,7 +1,7 @@
 import type { Compiler } from "./compiler.ts";
 import { choose, end, forEach, ifElse, repeat } from "./flow.ts";
-import { shown } from "./problems.ts";
-import type { Path } from "./problems.ts";
+import { shown } from "../../scenario/problems.ts";
+import type { Path } from "../../scenario/problems.ts";
 import { METHODS, request } from "./request.ts";
 import { pick, set, think } from "./values.ts";
 

@@ -2,7 +2,7 @@ import { parseBraced } from "./expression.ts";
 import type { Scope } from "./expression.ts";
 import { Stop, textOf, Unknown } from "./frame.ts";
 import type { Evaluate, Frame } from "./frame.ts";
-import type { Path } from "./problems.ts";
+import type { Path } from "../../scenario/problems.ts";
 
 /** A text with `${…}` in it: pieces that stand as they are and values between them. */
 export type Template = readonly (string | Slot)[];

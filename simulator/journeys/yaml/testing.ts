@@ -2,6 +2,7 @@
 import { parse } from "yaml";
 import { stream } from "../../../contract/random.ts";
 import type { Answer, Journey, Step } from "../journey.ts";
+import { Problems } from "../../scenario/problems.ts";
 import { compileJourneys } from "./compile.ts";
 
 export interface Reply {
@@ -19,9 +20,15 @@ export interface Visit {
 }
 
 /** Compiles the sections `journeys:` and `data:` of a scenario. */
-export function compileYaml(yaml: string, options: { folder?: string; env?: Record<string, string> } = {}) {
+export async function compileYaml(
+  yaml: string,
+  options: { folder?: string; env?: Record<string, string> } = {},
+) {
   const { journeys, data } = parse(yaml) as { journeys?: unknown; data?: unknown };
-  return compileJourneys(journeys, data, { folder: options.folder ?? ".", env: options.env ?? {} });
+  const { folder = ".", env = {} } = options;
+  const problems = new Problems();
+  const compiled = await compileJourneys(journeys, data, { folder, env }, problems);
+  return { journeys: compiled, problems: problems.list };
 }
 
 /** The one journey `j` that has these steps. @throws Error naming what is wrong with them */

@@ -5,7 +5,8 @@ import type { Compiler } from "./compiler.ts";
 import { drawnFrom, Stop, Unknown } from "./frame.ts";
 import type { Evaluate, Frame } from "./frame.ts";
 import { zipfRank } from "./functions.ts";
-import type { Path } from "./problems.ts";
+import { shown } from "../../scenario/problems.ts";
+import type { Path } from "../../scenario/problems.ts";
 import { VariableName } from "./scope.ts";
 import { jsonTemplate } from "./template.ts";
 
@@ -45,15 +46,15 @@ function thinkTime(
 ): ((frame: Frame) => number) | undefined {
   const keys = typeof value === "object" && value !== null ? value : {};
   if ("median" in keys) {
-    const shape = problems.shaped(Lognormal, value, path);
+    const shape = problems.read(Lognormal, value, path);
     return shape && (({ session }) => session.rng.lognormal(shape.median, shape.sigma));
   }
   if ("mean" in keys) {
-    const shape = problems.shaped(Exponential, value, path);
+    const shape = problems.read(Exponential, value, path);
     return shape && (({ session }) => session.rng.exponential(shape.mean));
   }
   if ("min" in keys || "max" in keys) {
-    const shape = problems.shaped(Between, value, path);
+    const shape = problems.read(Between, value, path);
     if (shape === undefined) return undefined;
     if (shape.min > shape.max) problems.report(path, "must have a min that is not above its max");
     return ({ session }) => shape.min + session.rng.float() * (shape.max - shape.min);
@@ -61,11 +62,11 @@ function thinkTime(
   if (typeof value !== "string") {
     problems.report(
       path,
-      `${JSON.stringify(value)} must be a duration such as 1s, {median, sigma}, {min, max} or {mean}`,
+      `${shown(value)} must be a duration such as 1s, {median, sigma}, {min, max} or {mean}`,
     );
     return undefined;
   }
-  const ms = problems.shaped(Always, value, path);
+  const ms = problems.read(Always, value, path);
   return ms === undefined ? undefined : () => ms;
 }
 
@@ -73,7 +74,7 @@ const Values = z.record(VariableName, z.unknown(), "must be a map of names to va
 
 /** `set:` variables, one after the other. */
 export function set(compiler: Compiler, value: unknown, path: Path): void {
-  for (const [name, definition] of Object.entries(compiler.problems.shaped(Values, value, path) ?? {})) {
+  for (const [name, definition] of Object.entries(compiler.problems.read(Values, value, path) ?? {})) {
     const evaluate = json(compiler, definition, [...path, name]);
     const slot = compiler.scope.declare(name);
     compiler.act((frame, next) => {
@@ -110,8 +111,8 @@ type By = z.output<typeof Pick>["by"];
 /** `pick:` one element of a list for each variable. */
 export function pick(compiler: Compiler, value: unknown, path: Path): void {
   const { scope, problems } = compiler;
-  for (const [name, definition] of Object.entries(problems.shaped(Values, value, path) ?? {})) {
-    const shape = problems.shaped(Pick, definition, [...path, name]);
+  for (const [name, definition] of Object.entries(problems.read(Values, value, path) ?? {})) {
+    const shape = problems.read(Pick, definition, [...path, name]);
     const list = shape && listFrom(compiler, shape.from, new Stop(`pick ${name}`), [...path, name, "from"]);
     const slot = scope.declare(name);
     if (list === undefined) continue;
@@ -146,17 +147,14 @@ function listFrom(
   path: Path,
 ): ((frame: Frame) => List | Unknown) | undefined {
   if (typeof from === "object" && from !== null && "range" in from) {
-    const range = compiler.problems.shaped(Range, from, path)?.range;
+    const range = compiler.problems.read(Range, from, path)?.range;
     if (range === undefined) return undefined;
     const [least, most] = range;
     const list = { length: most - least + 1, at: (index: number) => least + index };
     return () => list;
   }
   if (typeof from !== "string" && !Array.isArray(from)) {
-    compiler.problems.report(
-      path,
-      `${JSON.stringify(from)} must be the name of a list, a list, or {range: [1, 100]}`,
-    );
+    compiler.problems.report(path, `${shown(from)} must be the name of a list, a list, or {range: [1, 100]}`);
     return undefined;
   }
   const evaluate = typeof from === "string" ? compiler.expression(from, path) : json(compiler, from, path);
