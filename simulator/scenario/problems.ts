@@ -12,7 +12,7 @@ export interface Problem {
   readonly offset?: number; // in the text, where the path does not tell it
 }
 
-/** What k6, Artillery, Locust and others call a key that we have. */
+/** What k6, Artillery, Locust and people call a key that we have. */
 const CALLED_ELSEWHERE: Readonly<Record<string, string>> = {
   sleep: "think",
   wait: "think",
@@ -25,6 +25,10 @@ const CALLED_ELSEWHERE: Readonly<Record<string, string>> = {
   extract: "capture",
   url: "get",
   formData: "form",
+  peakTime: "peakAt",
+  timeZone: "tz",
+  timezone: "tz",
+  weekendFactor: "weekend",
 };
 
 /** Keys that people bring along from k6 and Artillery, and what does the same here. */
