@@ -300,11 +300,11 @@ export function startNode(bench: Bench, core: number, args: readonly string[]): 
 /** Any process, with the folder of the project as its own; on one core alone where that can be had, and killed at the end at the latest. */
 export function startPinned(
   bench: Bench,
-  core: number,
+  core: number | "any",
   command: readonly string[],
   stdio: StdioOptions,
 ): ChildProcess {
-  const [file, ...args] = [...(canPin ? ["taskset", "-c", String(core)] : []), ...command];
+  const [file, ...args] = [...(canPin && core !== "any" ? ["taskset", "-c", String(core)] : []), ...command];
   const child = spawn(file!, args, { cwd: ROOT, stdio });
   bench.onClose(() => child.kill("SIGKILL"));
   return child;

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { z } from "zod";
+import packageJson from "../package.json" with { type: "json" };
 import { HOME, ROOT } from "./harness.ts";
 
 /** The load generators that simulator.ts compares: where each is found, how it is told what to do, how it is read. */
@@ -81,7 +82,7 @@ const rushhour: LoadTool = {
   name: "rushhour",
   install: "",
   program: [process.execPath, join(ROOT, "cli", "rushhour.js")],
-  version: "",
+  version: packageJson.version,
   connections_are: "VUs",
   rate_needs_connections: false,
   closed: (load) => [...ourArgs(load), "--vus", String(load.connections)],

@@ -1,4 +1,3 @@
-import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
@@ -34,6 +33,7 @@ const STALLED: Service & { readonly rate_per_second: number; readonly seconds: n
 const UNDICI = "undici dispatch, nothing measured";
 const PLENTY = 300; // connections: more than a second of requests, so that the stall makes none wait for one
 const WARM_UP_MS = 3_000;
+const LONGER = 5; // punctuality is measured so many times as long as speed: as a run would be
 const START_UP_SECONDS = 10; // of a tool, at most
 
 await runBenchmark({
@@ -56,7 +56,7 @@ await runBenchmark({
       "## The simulator beside other load generators\n",
       conditions(
         values,
-        tools.map(({ name, version }) => `${name} ${version}`.trim()),
+        tools.filter(({ version }) => version !== "").map(({ name, version }) => `${name} ${version}`),
         ["undici", "autocannon"],
       ),
       `- ${pinning}`,
@@ -248,7 +248,8 @@ async function delaysAt(
   const server = await startServer(bench);
   const delays: Delay[] = [];
   for (let repeat = 1; repeat <= repeats; repeat++) {
-    await run(bench, OURS, OURS.atRate["--rate"]!({ url: server.url, seconds, connections }, rate));
+    const load = { url: server.url, seconds: seconds * LONGER, connections };
+    await run(bench, OURS, OURS.atRate["--rate"]!(load, rate), "any");
     delays.push(ourScheduleDelay());
     bench.progress(`${repeat}/${repeats} at ${rate}/s: sent p99 ${delays.at(-1)!.p99} ms late`);
   }
@@ -265,6 +266,7 @@ function reportOfDelays(rate: number, delays: readonly Delay[]): string {
   );
   return [
     `\n### How late rushhour sends at half of that, ${rate.toLocaleString("en")} requests/s\n`,
+    "The whole run, its start included; the server is pinned to core 0, rushhour is not, as V8 compiles and collects beside it.\n",
     markdownTable(["", "p50 ms", "p99 ms", "max ms"], [["schedule delay", ...figures]]),
   ].join("\n");
 }
@@ -298,8 +300,13 @@ async function startServer(bench: Bench, service?: Service): Promise<Server> {
 }
 
 /** Runs a tool to its end. @returns its standard output. @throws Error when it fails */
-async function run(bench: Bench, { name, program }: LoadTool, args: readonly string[]): Promise<string> {
-  const child: ChildProcess = startPinned(bench, 1, [...program!, ...args], ["ignore", "pipe", "pipe"]);
+async function run(
+  bench: Bench,
+  { name, program }: LoadTool,
+  args: readonly string[],
+  core: number | "any" = 1,
+): Promise<string> {
+  const child = startPinned(bench, core, [...program!, ...args], ["ignore", "pipe", "pipe"]);
   const [stdout, stderr] = await Promise.all([
     text(child.stdout!),
     text(child.stderr!),

@@ -1,8 +1,9 @@
 import { connect } from "node:net";
-import { Pool } from "undici";
-import type { Dispatcher } from "undici";
+import type { Client, Dispatcher } from "undici";
 import { messageOf, RushhourError } from "../../contract/errors.ts";
 import type { Answer, Step } from "../journeys/journey.ts";
+import { Connections } from "./connections.ts";
+import type { PendingRequest } from "./connections.ts";
 
 /** How one request ended; times in ms of the monotonic clock (`performance.now()`). */
 export interface Exchange {
@@ -40,30 +41,26 @@ const GIVEN_UP = "drain_deadline";
 export function createHttpClient(target: string, options: HttpOptions): HttpClient {
   const { origin, pathname } = new URL(target);
   const prefix = pathname.replace(/\/$/, "");
-  const pool = new Pool(origin, {
-    connections: options.connections,
-    headersTimeout: options.timeout_ms,
-    bodyTimeout: options.timeout_ms,
-    connect: { timeout: CONNECT_TIMEOUT_MS },
-  });
+  const connections = new Connections(origin, { ...options, connect_timeout_ms: CONNECT_TIMEOUT_MS });
   return {
     send(step, headers, done) {
-      pool.dispatch(
-        {
-          method: step.method,
-          path: prefix + step.path,
-          headers: { ...headers, ...step.headers },
-          body: step.body ?? null,
-        },
-        new ResponseHandler(step.capture ?? false, done),
-      );
+      const request = {
+        method: step.method,
+        path: prefix + step.path,
+        headers: { ...headers, ...step.headers },
+        body: step.body ?? null,
+      };
+      connections.dispatch(new SentRequest(request, step.capture ?? false, connections, done));
     },
-    close: () => pool.destroy(Object.assign(new Error("given up at the end"), { code: GIVEN_UP })),
+    close: () => connections.close(Object.assign(new Error("given up at the end"), { code: GIVEN_UP })),
   };
 }
 
 /** Follows one request from the connection to the last byte; then it is the exchange, and its answer. */
-class ResponseHandler implements Dispatcher.DispatchHandler, Exchange, Answer {
+class SentRequest implements PendingRequest, Exchange, Answer {
+  readonly request: Dispatcher.DispatchOptions;
+  connection: Client | undefined;
+  readonly #connections: Connections;
   readonly #done: (exchange: Exchange) => void;
   readonly #captured: Buffer[] | undefined;
   #headers: Readonly<Record<string, string | string[] | undefined>> = {};
@@ -75,9 +72,21 @@ class ResponseHandler implements Dispatcher.DispatchHandler, Exchange, Answer {
   status = 0;
   received_bytes = 0;
 
-  constructor(capture: boolean, done: (exchange: Exchange) => void) {
+  constructor(
+    request: Dispatcher.DispatchOptions,
+    capture: boolean,
+    connections: Connections,
+    done: (exchange: Exchange) => void,
+  ) {
+    this.request = request;
+    this.#connections = connections;
     this.#captured = capture ? [] : undefined;
     this.#done = done;
+  }
+
+  givenUp(error: Error): void {
+    this.reason = reasonOf(error);
+    this.#end();
   }
 
   onRequestStart(): void {
@@ -105,7 +114,7 @@ class ResponseHandler implements Dispatcher.DispatchHandler, Exchange, Answer {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.reason = (error as NodeJS.ErrnoException).code ?? error.name;
+    this.reason = reasonOf(error);
     this.#end();
   }
 
@@ -141,8 +150,13 @@ class ResponseHandler implements Dispatcher.DispatchHandler, Exchange, Answer {
 
   #end(): void {
     this.ended_at_ms = performance.now();
+    if (this.connection !== undefined) this.#connections.release(this.connection, this.answer === undefined);
     this.#done(this);
   }
+}
+
+function reasonOf(error: Error): string {
+  return (error as NodeJS.ErrnoException).code ?? error.name;
 }
 
 /**

@@ -79,7 +79,7 @@ export async function startRun(plan: LoadPlan, options: RunOptions): Promise<Run
   const shards =
     workers > 1 && source !== undefined
       ? await startOnThreads(plan, source, workers, common, onBatch)
-      : startHere(plan, common, onBatch);
+      : await startHere(plan, common, onBatch);
   const started_at = new Date(performance.timeOrigin + shards.start_ms);
 
   let stopped = false;

@@ -5,6 +5,7 @@ import type { LoadPlan } from "../plan/plan.ts";
 import type { PlanSource } from "../plan/load-plan.ts";
 import { connectionsFor, startShard } from "./shard.ts";
 import type { Shard, ShardOptions, ShardResult } from "./shard.ts";
+import { warmUp } from "./warm-up.ts";
 import type { FromWorker, ToWorker, WorkerInput } from "./worker.ts";
 
 /** The shards of a run, together. */
@@ -18,7 +19,8 @@ type CommonOptions = Omit<ShardOptions, "start_at_ms" | "shard">;
 type OnBatch = (shard: number, batch: SampleBatch) => void;
 
 /** One shard on this thread. */
-export function startHere(plan: LoadPlan, options: CommonOptions, onBatch: OnBatch): Shards {
+export async function startHere(plan: LoadPlan, options: CommonOptions, onBatch: OnBatch): Promise<Shards> {
+  await warmUp();
   const start_ms = performance.now();
   const shard = startShard(
     plan,

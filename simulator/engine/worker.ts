@@ -4,6 +4,7 @@ import type { PlanSource } from "../plan/load-plan.ts";
 import type { SampleBatch } from "../figures/samples.ts";
 import type { LoadChange } from "./driver.ts";
 import { startShard } from "./shard.ts";
+import { warmUp } from "./warm-up.ts";
 import type { Shard, ShardOptions, ShardResult } from "./shard.ts";
 
 /** What a worker thread is given. */
@@ -28,6 +29,7 @@ const port = parentPort!;
 const post = (message: FromWorker) => port.postMessage(message);
 
 const plan = await loadPlan(source);
+await warmUp();
 let shard: Shard | undefined;
 port.on("message", (message: ToWorker) => {
   switch (message.type) {

@@ -7,7 +7,7 @@ export type Arrival = (typeof ARRIVALS)[number];
 
 /**
  * What arrives at the rate: iterations, as in k6, or single requests, each taken from a visitor whose think time is
- * over (see engine/sessions.ts).
+ * over (see journeys/sessions.ts).
  */
 export const ARRIVING = ["iterations", "requests"] as const;
 export type Arriving = (typeof ARRIVING)[number];
