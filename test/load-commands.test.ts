@@ -20,7 +20,9 @@ const SCENARIO = `
 name: two loads
 scenarios:
   visitors: {executor: constant-arrival-rate, rate: 25/s, duration: 4s, journeys: [browse]}
-  buyers: {executor: shared-iterations, vus: 3, iterations: 30, maxDuration: 4s, gracefulStop: 1s, journeys: [buy]}
+  buyers: {executor: shared-iterations, vus: 3, iterations: 30, maxDuration: 4s, gracefulStop: 1s, journeys: [order]}
+journeys:
+  order: {steps: [{post: /orders, json: {user_id: 1, items: [{product_id: 1, quantity: 1}]}}]}
 incidents:
   - {name: outage, at: 500ms, for: 1500ms, kind: error-burst, rate: 0.5, status: 503}
   - {name: slow list, at: 1s, for: 2s, kind: slow, route: GET /products, latency: {median: 40ms, sigma: 0.2}}
