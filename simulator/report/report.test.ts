@@ -87,7 +87,8 @@ test("the report fits 80 columns, shows sections in order and ends with digest a
 
 test("what was changed while the run went on is listed, incidents only among the incidents", () => {
   const incident = {
-    ...{ incident_id: "1", name: "outage", kind: "error-burst", route: null, origin: "scenario" as const },
+    ...{ incident_id: "1", name: "outage", kind: "error-burst", origin: "scenario" as const },
+    route: "POST /orders/:id/payments/:payment_id",
     ...{ started_at: "2026-11-21T09:30:02.000Z", planned_end_at: "2026-11-21T09:30:05.000Z", ended_at: null },
     ...{ intensity: {}, requests_affected: 3 },
   };
@@ -103,6 +104,7 @@ test("what was changed while the run went on is listed, incidents only among the
   const text = reportText(record, [], "compact", plain);
   expect(text).toMatch(/\nEVENTS\n {2}1s {2}load times 2\n {2}3s {2}long [^]*\n {2}and 2 more\n\nSCHEDULE/);
   expect(text).not.toContain("outage began");
+  expect(text).toMatch(/\n {2}2s to \? {2}outage: error-burst on POST [^\n]*\n {6}3 requests affected\n/);
   expect(text).not.toContain("\x1b");
   for (const line of text.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
 });

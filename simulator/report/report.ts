@@ -172,8 +172,10 @@ function incidentSection({ incidents, started_at }: RunRecord, colors: Colors): 
     colors.bold("INCIDENTS"),
     ...incidents.map(({ name, kind, route, started_at: from, ended_at: to, requests_affected: affected }) => {
       const what = `${name === kind ? "" : `${name}: `}${kind}${route === null ? "" : ` on ${route}`}`;
-      const hit = affected === null ? "" : `, ${integer(affected)} requests affected`;
-      return `  ${seconds(from)} to ${to === null ? "?" : seconds(to)}  ${what}${hit}`;
+      const line = `  ${seconds(from)} to ${to === null ? "?" : seconds(to)}  ${what}`;
+      if (affected === null) return line;
+      const hit = `${integer(affected)} requests affected`;
+      return line.length + hit.length + 2 > COLUMNS ? `${line}\n      ${hit}` : `${line}, ${hit}`;
     }),
   ];
 }
