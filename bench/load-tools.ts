@@ -59,7 +59,7 @@ function find(name: string, versionArgs: readonly string[]) {
 
 const readSummary = (): unknown => JSON.parse(readFileSync(SUMMARY, "utf8"));
 
-/** Empties the folder that the tools write to. */
+/** Makes the folder that the tools read from and write to. */
 export function prepareFolder(): void {
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(SCRIPT, K6_SCRIPT);

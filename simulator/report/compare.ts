@@ -2,6 +2,7 @@ import { intervalOf, resampledEstimates } from "./bootstrap.ts";
 import { cut } from "./format.ts";
 import type { Estimates, Interval } from "./bootstrap.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import { failedShare } from "./record.ts";
 import type { RunRecord, StepFigures } from "./record.ts";
 
 export interface CompareOptions {
@@ -178,10 +179,6 @@ function invalid(a: RunRecord, b: RunRecord): string[] {
 function tooShort(a: RunRecord, b: RunRecord): string | null {
   if (Math.min(a.series.length, b.series.length) >= MIN_POINTS) return null;
   return `A has ${a.series.length} and B ${b.series.length} points in time; noise can be told from change with ${MIN_POINTS} or more, so make longer runs`;
-}
-
-function failedShare({ counts }: RunRecord): number {
-  return counts.failed / Math.max(1, counts.answered + counts.unanswered);
 }
 
 function droppedRate({ scenarios, elapsed_ms }: RunRecord): number {

@@ -262,6 +262,12 @@ function seriesOf({ plan, figures }: RunResult): SeriesPoint[] {
   });
 }
 
+/** Of the requests that ended, 0-1. */
+export function failedShare({ counts }: RunRecord): number {
+  const ended = counts.answered + counts.unanswered;
+  return ended === 0 ? 0 : counts.failed / ended;
+}
+
 /** What was done to the run while it went on; that incidents began and ended, they say themselves. */
 export function changesOf({
   events,

@@ -1,7 +1,7 @@
 import pc from "picocolors";
 import type { LatencySummary } from "../figures/latency.ts";
 import { bytes, cut, integer, latencyText, measuredText, percent, perSecond, printable } from "./format.ts";
-import { changesOf } from "./record.ts";
+import { changesOf, failedShare } from "./record.ts";
 import type { RunRecord, ThresholdResult } from "./record.ts";
 
 export const SUMMARY_MODES = ["compact", "full", "disabled"] as const;
@@ -231,9 +231,4 @@ function tallied(counts: Readonly<Record<string, number>>): string[] {
   const all = Object.entries(counts).sort(([, a], [, b]) => b - a);
   const shown = all.slice(0, 4).map(([name, count]) => `${name}: ${integer(count)}`);
   return all.length > shown.length ? [...shown, "…"] : shown;
-}
-
-function failedShare({ counts }: RunRecord): number {
-  const ended = counts.answered + counts.unanswered;
-  return ended === 0 ? 0 : counts.failed / ended;
 }

@@ -2,7 +2,7 @@ import type { ExitCode } from "../../../contract/errors.ts";
 import type { LatencySummary } from "../../figures/latency.ts";
 import { isBalanced } from "../../ledger/ledger.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
-import { changesOf } from "../record.ts";
+import { changesOf, failedShare } from "../record.ts";
 import type { IncidentRecord, RunRecord, ThresholdResult } from "../record.ts";
 import { courseTable, incidentKey, spectrumChart, timeCharts } from "./course.ts";
 import {
@@ -106,9 +106,7 @@ function keyFigures(run: RunRecord): Markup {
     [`${rates.unit} arrived`, html`${perSecond(rates.achieved)}<small>${planned}</small>`],
     [
       "failed",
-      html`${percent(counts.failed / Math.max(1, ended))}<small
-          >${integer(counts.failed)} of ${integer(ended)}</small
-        >`,
+      html`${percent(failedShare(run))}<small>${integer(counts.failed)} of ${integer(ended)}</small>`,
     ],
     [
       "response time p95",
