@@ -3,14 +3,12 @@ import { openIngestConnections } from "../consumer/connection.ts";
 import { decodeAll } from "../consumer/decode.ts";
 import { requestLogs } from "../consumer/request-logs.ts";
 import type { ReceivedRecord } from "../contract/record.ts";
-import type { PublishedRequestLog } from "../contract/request-log.ts";
 import type { RequestLogRow } from "../contract/request-log-row.ts";
 import { connect, type Row } from "../init_db/database.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
-import { syntheticLogs } from "../producer/synthetic.ts";
+import { createSyntheticLogs } from "../producer/synthetic.ts";
 import {
   conditions,
-  cpuSecondsOf,
   createDatabase,
   databaseServer,
   markdownTable,
@@ -21,12 +19,14 @@ import {
   spread,
   startRole,
   startServers,
+  stopwatchOfCpu,
   until,
   type Bench,
   type BenchDatabase,
   type DatabaseServer,
   type Servers,
 } from "./harness.ts";
+import { loadColumns, loadText, WITH_LOCAL_FILES } from "./load-text.ts";
 
 /** How fast a full topic gets into SQL, beside two ways to write the same rows that promise less. */
 
@@ -43,6 +43,8 @@ interface Figures {
   readonly clientCpuUs: number | undefined; // a row; undefined where it cannot be read
   readonly databaseCpuUs: number | undefined;
 }
+
+const kind = requestLogs();
 
 const TOPIC = "info-logs";
 /** As the publisher does it: large batches, one partition after the other. */
@@ -66,7 +68,7 @@ await runBenchmark({
     const databases = [servers.mariadb!, ...(MYSQL_URL ? [await databaseServer(MYSQL_URL)] : [])];
     bench.progress(`filling ${TOPIC}`);
     const records = await fillTopic(servers, values.rows, values.seed);
-    const text = loadText(records);
+    const text = readyText(records);
 
     const sections: string[] = [];
     for (const server of databases) {
@@ -101,18 +103,18 @@ await runBenchmark({
 
 /** Synthetic logs of level INFO, as a publisher numbers them. @returns them as a consumer gets them */
 async function fillTopic(servers: Servers, count: number, seed: number): Promise<ReceivedRecord[]> {
-  const logs = syntheticLogs(seed);
+  const timeMs = Date.now();
+  const logs = createSyntheticLogs({ seed, startMs: timeMs, meanPerSecond: 1_000 });
   const source = crypto.randomUUID();
   const producer = createBatchProducer(servers.kafka);
   const records: ReceivedRecord[] = [];
-  const timeMs = Date.now();
   while (records.length < count) {
     const values: string[] = [];
     while (values.length < Math.min(RECORDS_PER_SEND, count - records.length)) {
-      const log = logs.next().value;
-      if (log.level !== "INFO") continue;
-      const numbered: PublishedRequestLog = { ...log, source, seq: records.length + values.length + 1 };
-      values.push(JSON.stringify(numbered));
+      const { level, json } = logs.next(Date.now());
+      if (level !== "INFO") continue;
+      const seq = records.length + values.length + 1;
+      values.push(`${json.slice(0, -1)},"source":"${source}","seq":${seq}}`);
     }
     await producer.send(new Map([[TOPIC, values]]));
     for (const value of values) {
@@ -175,7 +177,7 @@ async function insert(
       while (next < records.length) {
         const chunk = records.slice(next, next + ROWS_PER_INSERT);
         next += chunk.length;
-        for (const statement of requestLogs.table.insert(rowsOf(chunk))) await connection.run(statement);
+        for (const statement of kind.table.insert(rowsOf(chunk))) await connection.run(statement);
       }
     });
   await Promise.all(Array.from({ length: CONNECTIONS }, writeOn));
@@ -189,7 +191,7 @@ async function insert(
 
 interface LoadText {
   readonly columns: readonly string[];
-  readonly chunks: readonly Buffer[]; // tab-separated lines
+  readonly chunks: readonly Buffer[];
 }
 
 /** The ceiling: the database's own bulk load. @throws mysql2's error when the server forbids it (local_infile) */
@@ -200,7 +202,7 @@ async function load(
   count: number,
 ): Promise<Figures> {
   const database = await createDatabase(bench, server);
-  const connection = await connect(database.ownerUrl);
+  const connection = await connect(database.ownerUrl, WITH_LOCAL_FILES);
   bench.onClose(() => connection.end());
   const client = stopwatchOfCpu(process.pid, count);
   const ours = stopwatchOfCpu(server.pid, count);
@@ -218,37 +220,15 @@ async function load(
 }
 
 function rowsOf(records: readonly ReceivedRecord[]): RequestLogRow[] {
-  return decodeAll(records, requestLogs).map(({ row }) => row!);
+  return decodeAll(records, kind).map(({ row }) => row!);
 }
 
-/** The rows as LOAD DATA reads them: all columns the consumer writes. */
-function loadText(records: readonly ReceivedRecord[]): LoadText {
+/** All columns that the consumer writes. */
+function readyText(records: readonly ReceivedRecord[]): LoadText {
   const chunks: Buffer[] = [];
-  let columns: string[] = [];
-  for (let i = 0; i < records.length; i += RECORDS_PER_SEND) {
-    const rows = rowsOf(records.slice(i, i + RECORDS_PER_SEND));
-    columns = Object.keys(rows[0]!).map((field) => (field === "timestampMs" ? "timestamp" : field));
-    const lines = rows.map((row) => (Object.entries(row) as [string, Value][]).map(cell).join("\t"));
-    chunks.push(Buffer.from(`${lines.join("\n")}\n`));
-  }
-  return { columns, chunks };
-}
-
-type Value = RequestLogRow[keyof RequestLogRow];
-
-function cell([field, value]: [string, Value]): string {
-  if (value === null) return String.raw`\N`;
-  if (field === "timestampMs") return new Date(value).toISOString().slice(0, 23);
-  return String(value).replace(/[\\\t\n]/g, String.raw`\$&`);
-}
-
-/** @returns a function that gives µs of CPU a row since this call */
-function stopwatchOfCpu(pid: number | undefined, rows: number): () => number | undefined {
-  const start = cpuSecondsOf(pid);
-  return () => {
-    const end = cpuSecondsOf(pid);
-    return start === undefined || end === undefined ? undefined : ((end - start) * 1e6) / rows;
-  };
+  for (let i = 0; i < records.length; i += RECORDS_PER_SEND)
+    chunks.push(loadText(rowsOf(records.slice(i, i + RECORDS_PER_SEND))));
+  return { columns: loadColumns(rowsOf(records.slice(0, 1))[0]!), chunks };
 }
 
 /** @throws Error when a row is missing or too many: then the figures say nothing */

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { consumerSettings, readSettings } from "../contract/config.ts";
+import { consumerSettings, keepOf, readSettings } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
 import { listen } from "../contract/listen.ts";
 import { createLogger } from "../contract/logger.ts";
@@ -46,6 +46,7 @@ async function runConsumer(options: { host?: string; port?: string; group?: stri
     ...{ brokers: brokersOf(settings), group: settings.CONSUMER_GROUP, writerUrl, logger, metrics },
     instance: settings.RUSHHOUR_INSTANCE,
     incidents: settings.CONSUMER_INCIDENTS === "on",
+    keep: keepOf(settings),
     onCrash: (error) => crash.resolve(error),
   });
   const server = await listen(statusApp("consumer", metrics, consumer.readiness), {

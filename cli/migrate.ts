@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { readSettings, sqlSettings } from "../contract/config.ts";
+import { z } from "zod";
+import { keepOf, readSettings, retentionSettings, sqlSettings } from "../contract/config.ts";
 import { messageOf, RushhourError } from "../contract/errors.ts";
 import { migrate, type Migrated } from "../init_db/migrate.ts";
 import { databaseError } from "./reach.ts";
@@ -7,7 +8,7 @@ import { accountsFor, ownerUrlOf, type ServerSettings } from "./servers.ts";
 
 export function migrateCommand(): Command {
   return new Command("migrate")
-    .description("Bring the database up to date: tables, day partitions, the writer and the reader")
+    .description("Bring the database up to date: tables, partitions, the writer and the reader")
     .addHelpText(
       "after",
       `
@@ -20,19 +21,22 @@ Examples:
   MYSQL_URL=mysql://root:secret@127.0.0.1:3306/monitoring rushhour migrate`,
     )
     .action(async () => {
-      const settings = readSettings(sqlSettings);
+      const settings = readSettings(z.object({ ...sqlSettings.shape, ...retentionSettings.shape }));
       const { database, applied, partitions } = await migrateDatabase(ownerUrlOf(settings), settings);
       console.log(
         `database ${database}: ${applied.length > 0 ? applied.join(", ") : "up to date"}` +
-          (partitions.length > 0 ? `; ${partitions.length} day partitions made` : ""),
+          (partitions.length > 0 ? `; ${partitions.length} partitions made` : ""),
       );
     });
 }
 
 /** @throws RushhourError MIGRATION_FAILED, SERVER_UNREACHABLE, CONFIG_INVALID */
-export async function migrateDatabase(ownerUrl: string, settings: ServerSettings): Promise<Migrated> {
+export async function migrateDatabase(
+  ownerUrl: string,
+  settings: ServerSettings & z.output<typeof retentionSettings>,
+): Promise<Migrated> {
   try {
-    return await migrate(ownerUrl, accountsFor(ownerUrl, settings));
+    return await migrate(ownerUrl, accountsFor(ownerUrl, settings), keepOf(settings));
   } catch (error) {
     const known = databaseError(error, ownerUrl, "MYSQL_URL");
     if (known instanceof RushhourError) throw known;

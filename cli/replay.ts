@@ -4,9 +4,9 @@ import { kafkaSettings, readSettings, redact, sqlSettings } from "../contract/co
 import type { Flags } from "../contract/config.ts";
 import { messageOf, RushhourError } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
+import { momentSetting } from "../contract/moment.ts";
 import type { Store } from "../simulator/ledger/ledger.ts";
 import { accessLogTrace, LOG_FORMATS } from "../simulator/replay/access-log.ts";
-import { MOMENT_RULE, parseMoment } from "../simulator/replay/moment.ts";
 import { conditionProblem, storeTrace } from "../simulator/replay/store.ts";
 import { leftOutLines, survey, surveyLines, type Survey } from "../simulator/replay/survey.ts";
 import type { TracedRequest } from "../simulator/plan/plan.ts";
@@ -42,13 +42,6 @@ const conditionSetting = z.string().superRefine((where, context) => {
   const problem = conditionProblem(where);
   if (problem !== undefined) context.addIssue(problem);
 });
-
-const momentSetting = (now: Date) =>
-  z.string().transform((text, context): Date => {
-    const moment = parseMoment(text, now);
-    if (moment === undefined) context.addIssue(MOMENT_RULE);
-    return moment ?? z.NEVER;
-  });
 
 const replaySettings = (now: Date) =>
   z

@@ -243,7 +243,7 @@ async function startServers(
   };
   screen.show(["creating topics, tables and users"]);
   await withKafka(servers.KAFKA_BROKERS, createLogger("up"), (admin) =>
-    admin.createTopics(allTopics(settings.KAFKA_PARTITIONS)),
+    admin.createTopics(allTopics(settings.KAFKA_PARTITIONS, settings.KAFKA_REPLICATION)),
   );
   await migrateDatabase(servers.MYSQL_URL, servers);
   return servers;

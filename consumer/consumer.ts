@@ -4,6 +4,7 @@ import { messageOf } from "../contract/errors.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
 import type { DependencyState } from "../contract/status.ts";
+import type { Keep } from "../init_db/retention.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka } from "../kafka/client.ts";
 import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
@@ -11,28 +12,32 @@ import { openIngestConnections } from "./connection.ts";
 import { decodeAll, type Entry } from "./decode.ts";
 import type { Kind } from "./kind.ts";
 import { outlast } from "./outage.ts";
-import { loadPosition } from "./position.ts";
+import { partitionUpkeep } from "./partition-upkeep.ts";
+import { knownPosition, loadPosition } from "./position.ts";
 import { publisherStatuses } from "./publisher-status.ts";
 import { requestLogs } from "./request-logs.ts";
 import { simulations } from "./simulations.ts";
+import { rollupUpkeep } from "./rollup-upkeep.ts";
 import { NO_SLOWDOWN, watchSlowdown } from "./slowdown.ts";
-import { storeEntries, type Stored } from "./store.ts";
+import { createStore, storeEntries, type Stored } from "./store.ts";
+import { startUpkeep } from "./upkeep.ts";
+
+/** Records of one consumer group. `concurrency`: partitions stored at the same time, each on a connection of its own. */
+interface Group {
+  readonly suffix: string; // of the group's name
+  readonly kinds: readonly Kind<unknown>[];
+  readonly concurrency: number;
+}
 
 /**
  * Every kind of record the consumer stores. What publishers and runs say of themselves comes through a group of its
  * own, whose name ends in `-status`: it never waits behind request logs, least of all the end of an incident that
- * slows these down. `concurrency`: partitions stored at the same time, each on a connection of its own; two of request
- * logs keep a database core busy.
+ * slows these down. Two partitions of request logs keep a database core busy.
  */
-const GROUPS: readonly { suffix: string; kinds: readonly Kind<unknown>[]; concurrency: number }[] = [
-  { suffix: "", kinds: [requestLogs], concurrency: 2 },
+const groupsOf = (requests: Kind<unknown>): readonly Group[] => [
+  { suffix: "", kinds: [requests], concurrency: 2 },
   { suffix: "-status", kinds: [publisherStatuses, simulations], concurrency: 1 },
 ];
-
-const KINDS = GROUPS.flatMap(({ kinds }) => kinds);
-
-/** Those that store, one that looks up positions, one that looks up incidents. */
-const CONNECTIONS = GROUPS.reduce((sum, { concurrency }) => sum + concurrency, 2);
 
 export interface ConsumerOptions {
   readonly brokers: readonly string[];
@@ -41,6 +46,8 @@ export interface ConsumerOptions {
   readonly instance?: string | undefined;
   /** Whether incidents of kind consumer-lag slow it down; default true. */
   readonly incidents?: boolean;
+  /** How long rows are kept; one consumer of a database sees to it. */
+  readonly keep: Keep;
   readonly logger: Logger;
   readonly metrics: Metrics;
   /** The consumer cannot go on; the process should end. */
@@ -62,9 +69,25 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const owner = `${options.instance ?? hostname()}/${process.pid}`;
   const own = ownMetrics(metrics);
   const origins = countOrigins(metrics);
-  const connections = openIngestConnections(options.writerUrl, CONNECTIONS);
+  const requests = requestLogs();
+  const groups = groupsOf(requests);
+  // Those that store, one that looks up positions, one that looks up incidents.
+  const connections = openIngestConnections(
+    options.writerUrl,
+    groups.reduce((sum, { concurrency }) => sum + concurrency, 2),
+  );
+  const rows = createStore(connections);
   const kafka = createKafka({ brokers: options.brokers, clientId: "rushhour-consumer", logger });
-  const kinds = new Map(KINDS.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)));
+  const kinds = new Map(
+    groups.flatMap((group) =>
+      group.kinds.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)),
+    ),
+  );
+  const upkeep = startUpkeep({
+    ...{ writerUrl: options.writerUrl, logger, metrics },
+    tasks: [partitionUpkeep({ keep: options.keep, logger, metrics }), ...rollupUpkeep({ logger, metrics })],
+  });
+  const expired = sayExpired(logger);
   const slowdown = (options.incidents ?? true) ? watchSlowdown(connections, logger, metrics) : NO_SLOWDOWN;
 
   const state: Record<"kafka" | "database", DependencyState> = {
@@ -102,11 +125,12 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   }
 
   async function position(topic: string, partition: number): Promise<bigint> {
+    const at = { cluster, topic, partition };
+    const known = await outlastOutageOf("database", () => knownPosition(connections, at));
     const ranges = await outlastOutageOf("kafka", () => admin!.logRanges(topic));
     const log = ranges.find((range) => range.partition === partition);
     if (!log) throw new Error(`Kafka does not know ${topic}/${partition}`);
-    const at = { cluster, topic, partition };
-    const loaded = await outlastOutageOf("database", () => loadPosition(connections, at, log, owner));
+    const loaded = await outlastOutageOf("database", () => loadPosition(connections, at, known, log, owner));
     if (loaded.gap) {
       own.gaps.inc({ topic }, Number(loaded.gap.to > loaded.gap.from ? loaded.gap.to - loaded.gap.from : 0n));
       logger.error(
@@ -120,24 +144,25 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   async function store(batch: PartitionBatch, isAlive: () => boolean): Promise<bigint> {
     const { topic, partition, start, end } = batch;
     const kind = kinds.get(topic)!;
-    if (kind === requestLogs) await slowdown.beforeBatch(() => !closing && isAlive());
+    if (kind === requests) await slowdown.beforeBatch(() => !closing && isAlive());
     const done = metrics.messageDuration.startTimer({ service: "consumer", topic });
     const entries = decodeAll(batch.records, kind);
-    const span = { cluster, topic, partition, start, end, owner };
+    const span = { cluster, topic, partition, start, end, logEnd: batch.highWatermark, owner };
     const stored = await outlastOutageOf(
       "database",
-      () => storeEntries(connections, kind, span, entries),
+      () => storeEntries(rows, kind, span, entries),
       () => !closing && isAlive(),
     );
     done();
     count(topic, stored);
+    expired.add(stored.expired);
     origins.count(entries, kind);
     own.lag.set({ topic, partition }, Number(batch.highWatermark - stored.position));
     return stored.position;
   }
 
-  function count(topic: string, { inserted, duplicates, deadLettered }: Stored): void {
-    const outcomes = { stored: inserted, duplicate: duplicates, dead_lettered: deadLettered };
+  function count(topic: string, { inserted, duplicates, deadLettered, expired }: Stored): void {
+    const outcomes = { stored: inserted, duplicate: duplicates, dead_lettered: deadLettered, expired };
     for (const [status, records] of Object.entries(outcomes)) {
       metrics.messagesProcessed.inc({ service: "consumer", topic, status }, records);
     }
@@ -150,7 +175,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       admin ??= await connectAdmin(kafka);
       cluster = await admin.clusterId();
     });
-    for (const { suffix, kinds, concurrency } of GROUPS) {
+    for (const { suffix, kinds, concurrency } of groups) {
       const group = `${options.group}${suffix}`;
       const topics = kinds.flatMap((kind) => kind.topics);
       members.push(await outlastOutageOf("kafka", () => join(group, topics, concurrency)));
@@ -183,9 +208,32 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       closing = true;
       await started;
       slowdown.close();
+      expired.close();
+      await upkeep.close();
       await Promise.all(members.map((member) => member.close()));
       await admin?.close();
       await connections.close();
+    },
+  };
+}
+
+const SAY_EXPIRED_EVERY_MS = 60_000;
+
+/** Records older than what is kept may come by the million: one line a minute says how many (`ingest_drops` of what). */
+function sayExpired(logger: Logger) {
+  let records = 0;
+  const say = () => {
+    if (records > 0) logger.warn({ records }, "records older than what is kept were not stored");
+    records = 0;
+  };
+  const timer = setInterval(say, SAY_EXPIRED_EVERY_MS);
+  return {
+    add(count: number): void {
+      records += count;
+    },
+    close(): void {
+      clearInterval(timer);
+      say();
     },
   };
 }

@@ -1,4 +1,6 @@
 import type { Fields, ReceivedRecord, Rejection } from "../contract/record.ts";
+import type { Level } from "../contract/request-log.ts";
+import type { KeptFrom } from "./kept-from.ts";
 
 /**
  * A kind of record: which topics carry it, how one is read, which table takes it. The rest of the consumer (positions,
@@ -17,6 +19,8 @@ export interface Kind<Row> {
 export interface TableWriter<Row> {
   /** Two rows with the same identity are the same row; of repeats inside a batch the last one counts. */
   identity(row: Row): string;
+  /** The order of the primary key: two transactions that hold the same records then wait for each other in turn, not in a ring. */
+  order?(a: Row, b: Row): number;
   /** Statements that store the rows; the last one adds one affected row for each row that is new. */
   insert(rows: readonly Row[]): string[];
   /**
@@ -24,4 +28,24 @@ export interface TableWriter<Row> {
    * newest record replaces what was there.
    */
   existing?(rows: readonly Row[]): string;
+  /** For rows that are dropped by age: what decides, and how those too old to be taken in are accounted for. */
+  readonly aging?: Aging<Row>;
+  /** What new rows change beside their own table, such as rollups: part of their transaction. */
+  derived?(rows: readonly Row[], from: TopicPartition, kept: KeptFrom): Derived;
+}
+
+export interface Aging<Row> {
+  readonly name: string; // in table `retention`
+  timeMs(row: Row): number; // Unix ms
+  account(row: Row): { readonly run_id: string; readonly level: Level };
+}
+
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
+export interface Derived {
+  readonly statements: readonly string[];
+  readonly onCommit: () => void;
 }

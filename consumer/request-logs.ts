@@ -1,7 +1,8 @@
 import { requestLogRow, type RequestLogRow } from "../contract/request-log-row.ts";
 import { REQUEST_LOG_TOPICS } from "../contract/topics.ts";
-import type { Kind } from "./kind.ts";
+import type { Kind, TopicPartition } from "./kind.ts";
 import { datetime, number, text } from "./literals.ts";
+import { createRollup } from "./rollup.ts";
 
 /** Column and literal of each, in the order of the INSERT. */
 const COLUMNS: readonly (readonly [column: string, literal: (row: RequestLogRow) => string])[] = [
@@ -35,23 +36,37 @@ const INSERT = `INSERT INTO api_logs (${COLUMNS.map(([column]) => column).join("
 
 const key = (row: RequestLogRow) => `(${datetime(row.timestampMs)},${text(row.request_id)})`;
 
+/** One number for each partition of the topics that share the rollups. */
+const shardOf = ({ topic, partition }: TopicPartition) =>
+  (partition * REQUEST_LOG_TOPICS.length + (REQUEST_LOG_TOPICS as readonly string[]).indexOf(topic)) % 65_536;
+
 /**
- * info-logs, error-logs and debug-logs -> `api_logs`. One literal multi-row INSERT; a row that is there stays as it is.
- * Never INSERT IGNORE: it would turn truncation and bad values into warnings.
+ * info-logs, error-logs and debug-logs -> `api_logs` and its rollups. One literal multi-row INSERT; a row that is there stays as it is.
+ * Never INSERT IGNORE: it would turn truncation and bad values into warnings. One for each database (rollup.ts).
  */
-export const requestLogs: Kind<RequestLogRow> = {
-  name: "request_log",
-  topics: REQUEST_LOG_TOPICS,
-  decode: requestLogRow,
-  origin: ({ service, level }) => ({ source: service, status: level }),
-  table: {
-    identity: (row) => `${row.timestampMs}/${row.request_id}`,
-    insert: (rows) => [
-      `${INSERT}${rows.map((row) => `(${COLUMNS.map(([, literal]) => literal(row)).join(",")})`).join(",\n")}
-       ON DUPLICATE KEY UPDATE request_id = api_logs.request_id`,
-    ],
-    existing: (rows) =>
-      `SELECT CONCAT(ROUND(UNIX_TIMESTAMP(timestamp) * 1000), '/', request_id) AS identity FROM api_logs
-        WHERE (timestamp, request_id) IN (${rows.map(key).join(",")})`,
-  },
-};
+export function requestLogs(): Kind<RequestLogRow> {
+  const rollup = createRollup();
+  return {
+    name: "request_log",
+    topics: REQUEST_LOG_TOPICS,
+    decode: requestLogRow,
+    origin: ({ service, level }) => ({ source: service, status: level }),
+    table: {
+      identity: (row) => `${row.timestampMs}/${row.request_id}`,
+      order: (a, b) => a.timestampMs - b.timestampMs || (a.request_id < b.request_id ? -1 : 1),
+      insert: (rows) => [
+        `${INSERT}${rows.map((row) => `(${COLUMNS.map(([, literal]) => literal(row)).join(",")})`).join(",\n")}
+         ON DUPLICATE KEY UPDATE request_id = api_logs.request_id`,
+      ],
+      existing: (rows) =>
+        `SELECT CONCAT(ROUND(UNIX_TIMESTAMP(timestamp) * 1000), '/', request_id) AS identity FROM api_logs
+          WHERE (timestamp, request_id) IN (${rows.map(key).join(",")})`,
+      aging: {
+        name: "api_logs",
+        timeMs: (row) => row.timestampMs,
+        account: ({ run_id, level }) => ({ run_id: run_id ?? "", level }),
+      },
+      derived: (rows, from, kept) => rollup.deltas(rows, shardOf(from), kept),
+    },
+  };
+}

@@ -1,7 +1,8 @@
 import type { Entry } from "./decode.ts";
 import { isPoison, sqlErrorNumber, VALUE_MUST_NOT_BE_NULL } from "./faults.ts";
 import type { IngestConnection, IngestConnections } from "./connection.ts";
-import type { Kind } from "./kind.ts";
+import { loadKeptFrom, type KeptFrom } from "./kept-from.ts";
+import type { Aging, Kind } from "./kind.ts";
 import { bytes, datetime, number, text } from "./literals.ts";
 
 /** Which part of a partition's log is stored, and by whom. */
@@ -11,6 +12,7 @@ export interface Span {
   readonly partition: number;
   readonly start: bigint; // the position it follows
   readonly end: bigint; // the position afterwards
+  readonly logEnd: bigint; // the end of the log when this was read
   readonly owner: string;
 }
 
@@ -19,6 +21,21 @@ export interface Stored {
   readonly inserted: number;
   readonly duplicates: number; // rows that were there already, or twice in the batch
   readonly deadLettered: number;
+  readonly expired: number; // older than what is kept
+}
+
+const NOTHING = { inserted: 0, duplicates: 0, deadLettered: 0, expired: 0 };
+
+export interface Store {
+  readonly connections: IngestConnections;
+  /** What table `retention` said last. Each transaction checks it, so it may be old. */
+  kept: KeptFrom | undefined;
+  /** Topics whose last batch held rows that were there already: the next one is asked for them first, which costs less than a rollback. */
+  readonly repeating: Set<string>;
+}
+
+export function createStore(connections: IngestConnections): Store {
+  return { connections, kept: undefined, repeating: new Set() };
 }
 
 /**
@@ -27,30 +44,31 @@ export interface Stored {
  * @throws what is not the records' fault (lost connection, lock wait, disk full): nothing was stored, try again
  */
 export async function storeEntries<Row>(
-  connections: IngestConnections,
+  store: Store,
   kind: Kind<Row>,
   span: Span,
   entries: readonly Entry<Row>[],
 ): Promise<Stored> {
   try {
-    return await connections.use((connection) => transaction(connection, kind, span, entries));
+    return await store.connections.use((connection) => transaction(store, connection, kind, span, entries));
   } catch (error) {
     if (!isPoison(error)) throw error;
     const [only] = entries;
     if (entries.length === 1 && only) {
-      return storeEntries(connections, kind, span, [refused(only, error)]);
+      return storeEntries(store, kind, span, [refused(only, error)]);
     }
   }
   const middle = Math.floor(entries.length / 2);
   const border = entries[middle]!.record.offset;
-  const first = await storeEntries(connections, kind, { ...span, end: border }, entries.slice(0, middle));
+  const first = await storeEntries(store, kind, { ...span, end: border }, entries.slice(0, middle));
   if (first.position !== border) return first;
-  const second = await storeEntries(connections, kind, { ...span, start: border }, entries.slice(middle));
+  const second = await storeEntries(store, kind, { ...span, start: border }, entries.slice(middle));
   return {
     position: second.position,
     inserted: first.inserted + second.inserted,
     duplicates: first.duplicates + second.duplicates,
     deadLettered: first.deadLettered + second.deadLettered,
+    expired: first.expired + second.expired,
   };
 }
 
@@ -63,14 +81,16 @@ function refused<Row>({ record, rejection }: Entry<Row>, error: unknown): Entry<
  *     BEGIN
  *     fence         next_offset = start ? end : NULL     somebody else went ahead -> error 1048
  *     rows          INSERT … ON DUPLICATE KEY UPDATE nothing
- *     guard         rows_in + n if n rows were added, else NULL     a twin was there -> error 1048
- *     dead letters
+ *     guard         rows_in + n if n rows were added and nothing more has expired, else NULL -> error 1048
+ *     derived       rollups of exactly these rows
+ *     drops, dead letters
  *     COMMIT
  *
- * Both columns are NOT NULL, so either doubt ends the transaction before COMMIT. Then the position tells which of
- * the two it was: a fence ends here; for twins the rest is sent again with its own count.
+ * Both columns are NOT NULL, so either doubt ends the transaction before COMMIT. Then position and retention tell which
+ * it was: a fence ends here; expired rows and twins are taken out and the rest is sent again with its own count.
  */
 async function transaction<Row>(
+  store: Store,
   connection: IngestConnection,
   kind: Kind<Row>,
   span: Span,
@@ -79,43 +99,78 @@ async function transaction<Row>(
   const { table } = kind;
   const deadLetters = entries.filter((entry) => entry.rejection !== undefined);
   const received = entries.flatMap((entry) => (entry.rejection === undefined ? [entry.row] : []));
-  let rows = new Map(received.map((row) => [table.identity(row), row]));
+  const stored = new Set<string>(); // identities of rows that were there before
+  if (store.repeating.has(span.topic))
+    for (const identity of await storedOf(connection, kind, received)) stored.add(identity);
 
   for (;;) {
-    const duplicates = received.length - rows.size;
+    const kept = (store.kept ??= await loadKeptFrom(connection));
+    const { current, expired } = partedByAge(received, table.aging, kept);
+    const unique = new Map(current.map((row) => [table.identity(row), row]));
+    const rows = [...unique].flatMap(([identity, row]) => (stored.has(identity) ? [] : [row]));
+    if (table.order) rows.sort((a, b) => table.order!(a, b));
+    const duplicates = current.length - rows.length;
+    const derived = rows.length > 0 ? table.derived?.(rows, span, kept) : undefined;
     try {
       await connection.run(
         [
           "BEGIN",
-          fence(span, deadLetters.length),
-          ...(rows.size > 0 ? table.insert([...rows.values()]) : []),
-          guard(span, rows.size, duplicates, rows.size > 0 && table.existing !== undefined),
+          fence(span, { deadLettered: deadLetters.length, expired: expired.length }),
+          ...(rows.length > 0 ? table.insert(rows) : []),
+          guard(span, kind, rows, duplicates, kept),
+          ...(derived?.statements ?? []),
+          ...(table.aging && expired.length > 0 ? [insertDrops(table.aging, expired)] : []),
           ...(deadLetters.length > 0 ? [insertDeadLetters(span, deadLetters)] : []),
           "COMMIT",
         ].join(";\n"),
       );
-      return { position: span.end, inserted: rows.size, duplicates, deadLettered: deadLetters.length };
     } catch (error) {
       if (sqlErrorNumber(error) !== VALUE_MUST_NOT_BE_NULL) throw error;
       await connection.run("ROLLBACK");
       const position = await readPosition(connection, span);
-      if (position !== span.start) return { position, inserted: 0, duplicates: 0, deadLettered: 0 };
-      const fresh = await withoutStored(connection, kind, rows);
-      if (fresh.size === rows.size) throw error; // no twin either: a row of ours holds NULL where none may be
-      rows = fresh;
+      if (position !== span.start) return { position, ...NOTHING };
+      store.kept = await loadKeptFrom(connection);
+      if (boundOf(table.aging, store.kept) !== boundOf(table.aging, kept)) continue;
+      const found = await storedOf(connection, kind, rows);
+      if (found.length === 0) throw error; // no twin either: a row of ours holds NULL where none may be
+      for (const identity of found) stored.add(identity);
+      continue;
     }
+    derived?.onCommit();
+    if (stored.size > 0) store.repeating.add(span.topic);
+    else store.repeating.delete(span.topic);
+    return {
+      ...{ position: span.end, inserted: rows.length, duplicates },
+      ...{ deadLettered: deadLetters.length, expired: expired.length },
+    };
   }
 }
 
-async function withoutStored<Row>(
+/** Unix seconds; a kind whose rows do not age keeps everything. */
+const boundOf = <Row>(aging: Aging<Row> | undefined, kept: KeptFrom): number =>
+  (aging && kept.get(aging.name)) ?? 0;
+
+/** A row below the bound is not stored: its twin may have been there and been dropped. */
+function partedByAge<Row>(
+  rows: readonly Row[],
+  aging: Aging<Row> | undefined,
+  kept: KeptFrom,
+): { current: readonly Row[]; expired: readonly Row[] } {
+  const boundMs = boundOf(aging, kept) * 1_000;
+  if (!aging || boundMs === 0) return { current: rows, expired: [] };
+  const isCurrent = (row: Row) => aging.timeMs(row) >= boundMs;
+  return { current: rows.filter(isCurrent), expired: rows.filter((row) => !isCurrent(row)) };
+}
+
+/** Identities of those rows that are stored already. */
+async function storedOf<Row>(
   connection: IngestConnection,
   { table }: Kind<Row>,
-  rows: ReadonlyMap<string, Row>,
-): Promise<Map<string, Row>> {
-  if (!table.existing || rows.size === 0) return new Map(rows);
-  const stored = (await connection.run(table.existing([...rows.values()]))) as { identity: string }[];
-  const identities = new Set(stored.map(({ identity }) => identity));
-  return new Map([...rows].filter(([identity]) => !identities.has(identity)));
+  rows: readonly Row[],
+): Promise<string[]> {
+  if (!table.existing || rows.length === 0) return [];
+  const stored = (await connection.run(table.existing(rows))) as { identity: string }[];
+  return stored.map(({ identity }) => identity);
 }
 
 export const wherePartition = ({
@@ -125,14 +180,53 @@ export const wherePartition = ({
 }: Pick<Span, "cluster" | "topic" | "partition">) =>
   `WHERE cluster = ${text(cluster)} AND topic = ${text(topic)} AND \`partition\` = ${number(partition)}`;
 
-const fence = (span: Span, deadLettered: number) =>
+const fence = (span: Span, { deadLettered, expired }: { deadLettered: number; expired: number }) =>
   `UPDATE ingest_offsets SET next_offset = IF(next_offset = ${number(span.start)}, ${number(span.end)}, NULL),
-     dead_lettered = dead_lettered + ${number(deadLettered)}, owner = ${text(span.owner)} ${wherePartition(span)}`;
+     log_end = GREATEST(log_end, ${number(span.logEnd)}), dead_lettered = dead_lettered + ${number(deadLettered)},
+     expired = expired + ${number(expired)}, owner = ${text(span.owner)} ${wherePartition(span)}`;
 
-const guard = (span: Span, added: number, duplicates: number, isCounted: boolean) =>
-  `UPDATE ingest_offsets SET duplicates = duplicates + ${number(duplicates)},
-     rows_in = ${isCounted ? `IF(ROW_COUNT() = ${number(added)}, rows_in + ${number(added)}, NULL)` : `rows_in + ${number(added)}`}
+/**
+ * Stands behind the INSERT: by now this transaction uses the table, so a partition that is dropped after the bound was
+ * compared takes these rows with it.
+ */
+function guard<Row>(
+  span: Span,
+  { table }: Kind<Row>,
+  rows: readonly Row[],
+  duplicates: number,
+  kept: KeptFrom,
+): string {
+  const { aging } = table;
+  const doubts = [
+    ...(table.existing && rows.length > 0 ? [`ROW_COUNT() = ${number(rows.length)}`] : []),
+    ...(aging
+      ? [
+          `COALESCE((SELECT kept_from_s FROM retention WHERE name = ${text(aging.name)}), 0) = ${boundOf(aging, kept)}`,
+        ]
+      : []),
+  ];
+  const added = `rows_in + ${number(rows.length)}`;
+  const touched =
+    aging && rows.length > 0
+      ? rows.reduce((min, row) => Math.min(min, aging.timeMs(row)), Infinity)
+      : undefined;
+  return `UPDATE ingest_offsets SET rows_in = ${doubts.length > 0 ? `IF(${doubts.join(" AND ")}, ${added}, NULL)` : added},
+     ${touched === undefined ? "" : `touched_from_s = LEAST(touched_from_s, ${Math.floor(touched / 1_000)}), `}duplicates = duplicates + ${number(duplicates)}
      ${wherePartition(span)}`;
+}
+
+/** Sorted, so that two consumers who drop for the same runs wait in the same order. */
+function insertDrops<Row>(aging: Aging<Row>, expired: readonly Row[]): string {
+  const counts = new Map<string, number>();
+  for (const row of expired) {
+    const { run_id, level } = aging.account(row);
+    const key = `${text(run_id)},${text(level)}`;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  const values = [...counts].sort().map(([key, count]) => `(${key},'expired',${count})`);
+  return `INSERT INTO ingest_drops (run_id, level, reason, dropped) VALUES ${values.join(",")}
+    ON DUPLICATE KEY UPDATE dropped = dropped + VALUES(dropped)`;
+}
 
 function insertDeadLetters<Row>({ cluster, topic, partition }: Span, entries: readonly Entry<Row>[]): string {
   const values = entries.map(

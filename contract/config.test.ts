@@ -8,8 +8,10 @@ import {
   apiSettings,
   consumerSettings,
   kafkaSettings,
+  keepOf,
   readSettings,
   redact,
+  retentionSettings,
   sqlSettings,
 } from "./config.ts";
 import { RushhourError } from "./errors.ts";
@@ -62,6 +64,7 @@ test("all problems are named together, each with its value and its rule", () => 
   const env = {
     KAFKA_BROKERS: "kafka",
     KAFKA_PARTITIONS: "0",
+    KAFKA_REPLICATION: "three",
     API_PORT: "80000",
     API_MODEL: "fast",
     API_SEED: "1.5",
@@ -70,21 +73,31 @@ test("all problems are named together, each with its value and its rule", () => 
   expect(problemsOf(() => readSettings(apiSettings, env, flags))).toEqual([
     "KAFKA_BROKERS=kafka must be host:port, several parted by commas, such as 127.0.0.1:9092",
     "KAFKA_PARTITIONS=0 must be a whole number from 1 to 1000",
+    "KAFKA_REPLICATION=three must be auto (each partition on as many brokers as there are, up to 3) or a whole number from 1 to 9",
     "--port=http must be a port from 0 to 65535 (0 takes a free one)",
     "API_MODEL=fast must be realistic (latency and errors as in production) or off",
     "API_SEED=1.5 must be a whole number from 0 to 4294967295",
   ]);
 });
 
+const DAY_MS = 86_400_000;
+
 test("every setting has a default, but for the servers", () => {
   expect(readSettings(apiSettings, {})).toEqual({
-    ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_PARTITIONS: 6, API_HOST: "127.0.0.1", API_PORT: 8000 },
+    ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_REPLICATION: "auto", API_HOST: "127.0.0.1", API_PORT: 8000 },
     ...{ API_MODEL: "realistic", API_SEED: 1, API_MASK_IP: "no", API_BUFFER_RECORDS: 100_000 },
     API_SIM_HEADERS: "off",
   });
   expect(readSettings(consumerSettings, {})).toEqual({
-    ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_PARTITIONS: 6, CONSUMER_HOST: "127.0.0.1", CONSUMER_PORT: 8082 },
+    ...{
+      RUSHHOUR_HOME: ".rushhour",
+      KAFKA_REPLICATION: "auto",
+      CONSUMER_HOST: "127.0.0.1",
+      CONSUMER_PORT: 8082,
+    },
     ...{ CONSUMER_GROUP: "rushhour", CONSUMER_INCIDENTS: "on" },
+    ...{ RETENTION_RAW: 35 * DAY_MS, RETENTION_10S: 2 * DAY_MS, RETENTION_1M: 90 * DAY_MS },
+    ...{ RETENTION_1H: 730 * DAY_MS, RETENTION_1D: 3650 * DAY_MS },
   });
 });
 
@@ -143,5 +156,35 @@ describe("database URLs", () => {
     );
     expect(redact("mysql://root:p:w@x@db")).not.toContain("p:w");
     expect(redact("mysql://root@db/x")).toBe("mysql://root@db/x");
+  });
+});
+
+describe("retention", () => {
+  const problems = (env: Record<string, string>) => problemsOf(() => readSettings(retentionSettings, env));
+
+  test("is kept in seconds by the names of the table", () => {
+    expect(keepOf(readSettings(retentionSettings, { RETENTION_RAW: "10d", RETENTION_10S: "36h" }))).toEqual({
+      ...{ api_logs: 864_000, "10s": 129_600, "1m": 7_776_000, "1h": 63_072_000, "1d": 315_360_000 },
+    });
+  });
+
+  test("each level is kept at least as long as what it is checked against, and raw rows 400 days at most", () => {
+    expect(problems({ RETENTION_RAW: "401d", RETENTION_1M: "500d" })).toEqual([
+      "RETENTION_RAW=401d must be at most 400d: each day is a partition",
+    ]);
+    expect(problems({ RETENTION_RAW: "100d" })).toEqual([
+      "RETENTION_RAW=100d must be at most RETENTION_1M (90d), which is checked against it",
+    ]);
+    expect(problems({ RETENTION_1M: "20d", RETENTION_1D: "2d" })).toEqual([
+      "RETENTION_1M=20d must be at least RETENTION_RAW (35d), against which it is checked",
+      "RETENTION_1D=2d must be at least RETENTION_1H (730d), against which it is checked",
+    ]);
+  });
+
+  test("problems of other settings are named together with these, wherever they are read", () => {
+    const env = { CONSUMER_PORT: "-1", RETENTION_10S: "1h", RETENTION_RAW: "100d" };
+    expect(problemsOf(() => readSettings(consumerSettings, env)).map((line) => line.split(" ")[0])).toEqual([
+      ...["RETENTION_10S=1h", "CONSUMER_PORT=-1", "RETENTION_RAW=100d"],
+    ]);
   });
 });

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { dirtSetting } from "./dirt.ts";
 import { messageOf, RushhourError } from "./errors.ts";
-import { durationSetting, rateSetting } from "./units.ts";
+import { ageSetting, durationSetting, rateOrMaxSetting } from "./units.ts";
 
 const port = z.coerce
   .number("must be a port from 0 to 65535 (0 takes a free one)")
@@ -32,10 +33,14 @@ const seed = count("must be a whole number from 0 to 4294967295", 0, 2 ** 32 - 1
 /** Where the state of this checkout lives: engines' data, credentials, tallies of runs. */
 const home = z.string().min(1).default(".rushhour");
 
+const REPLICATION =
+  "must be auto (each partition on as many brokers as there are, up to 3) or a whole number from 1 to 9";
+
 export const kafkaSettings = z.object({
   RUSHHOUR_HOME: home,
   KAFKA_BROKERS: brokers.optional(), // see cli/servers.ts for what stands in
-  KAFKA_PARTITIONS: count("must be a whole number from 1 to 1000", 1, 1000).default(6),
+  KAFKA_PARTITIONS: count("must be a whole number from 1 to 1000", 1, 1000).optional(), // see allTopics
+  KAFKA_REPLICATION: z.union([z.literal("auto"), count(REPLICATION, 1, 9)], REPLICATION).default("auto"),
 });
 
 /** The owner's URL migrates; writer and reader default to the users that `migrate` made. */
@@ -45,6 +50,63 @@ export const sqlSettings = z.object({
   MYSQL_WRITER_URL: mysqlUrl.optional(),
   MYSQL_READER_URL: mysqlUrl.optional(),
 });
+
+const KEPT_BY_DEFAULT = {
+  RETENTION_RAW: "35d",
+  RETENTION_10S: "48h",
+  RETENTION_1M: "90d",
+  RETENTION_1H: "730d",
+  RETENTION_1D: "3650d",
+} as const;
+type RetentionKey = keyof typeof KEPT_BY_DEFAULT;
+
+const keptFor = (key: RetentionKey) => ageSetting.prefault(KEPT_BY_DEFAULT[key]);
+
+/** How long rows are kept: raw ones, and the rollups of each level. See {@link checkRetention}. */
+export const retentionSettings = z.object({
+  RETENTION_RAW: keptFor("RETENTION_RAW"),
+  RETENTION_10S: keptFor("RETENTION_10S"),
+  RETENTION_1M: keptFor("RETENTION_1M"),
+  RETENTION_1H: keptFor("RETENTION_1H"),
+  RETENTION_1D: keptFor("RETENTION_1D"),
+});
+
+const DAY_MS = 86_400_000;
+const MOST_RAW_DAYS = 400; // a partition each
+
+/** Each is checked against the one before it (v_rollup_drift), so it is kept as long at least. */
+const CHECKED: readonly RetentionKey[] = ["RETENTION_RAW", "RETENTION_1M", "RETENTION_1H", "RETENTION_1D"];
+
+/** The rules that tie retention settings together, wherever they are read. */
+function checkRetention(ages: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void {
+  const days = (key: RetentionKey) => Number(ages[key]) / DAY_MS; // NaN for what is not read, or wrong by itself
+  const report = (key: RetentionKey, message: string) =>
+    context.addIssue({ code: "custom", path: [key], message });
+
+  if (days("RETENTION_RAW") > MOST_RAW_DAYS) {
+    report("RETENTION_RAW", `must be at most ${MOST_RAW_DAYS}d: each day is a partition`);
+  }
+  for (const [n, longer] of CHECKED.slice(1).entries()) {
+    const shorter = CHECKED[n]!;
+    if (!(days(shorter) > days(longer))) continue;
+    if (ages[longer] === ageSetting.parse(KEPT_BY_DEFAULT[longer])) {
+      report(shorter, `must be at most ${longer} (${days(longer)}d), which is checked against it`);
+    } else {
+      report(longer, `must be at least ${shorter} (${days(shorter)}d), against which it is checked`);
+    }
+  }
+}
+
+/** Seconds each is kept, by its name in the table `retention`. */
+export function keepOf(ages: z.output<typeof retentionSettings>) {
+  return {
+    api_logs: ages.RETENTION_RAW / 1_000,
+    "10s": ages.RETENTION_10S / 1_000,
+    "1m": ages.RETENTION_1M / 1_000,
+    "1h": ages.RETENTION_1H / 1_000,
+    "1d": ages.RETENTION_1D / 1_000,
+  };
+}
 
 const TOKEN = "must be 16 to 256 printable characters without a space, such as openssl rand -hex 16 writes";
 
@@ -76,6 +138,7 @@ export const apiSettings = z.object({
 export const consumerSettings = z.object({
   ...kafkaSettings.shape,
   ...sqlSettings.shape,
+  ...retentionSettings.shape,
   CONSUMER_HOST: host.default("127.0.0.1"),
   CONSUMER_PORT: port.default(8082),
   CONSUMER_GROUP: z.string().min(1).max(255).default("rushhour"),
@@ -87,7 +150,8 @@ export const consumerSettings = z.object({
 
 export const producerSettings = z.object({
   ...kafkaSettings.shape,
-  PRODUCER_RATE: rateSetting.prefault("50/s"),
+  PRODUCER_RATE: rateOrMaxSetting.prefault("50/s"),
+  PRODUCER_DIRTY: dirtSetting.optional(),
   PRODUCER_COUNT: count("must be a whole number from 1 to 1000000000", 1, 1_000_000_000).optional(),
   PRODUCER_DURATION: durationSetting.optional(),
   PRODUCER_SEED: seed.default(1),
@@ -118,7 +182,7 @@ export function readSettings<S extends z.ZodObject>(
     const value = flag?.value ?? env[key] ?? fromFile(key, env, problems);
     if (value !== undefined && value !== "") input[key] = value;
   }
-  const parsed = schema.safeParse(input);
+  const parsed = schema.superRefine(checkRetention, { when: () => true }).safeParse(input);
   for (const issue of parsed.error?.issues ?? []) {
     const key = String(issue.path[0]);
     const shown = key.endsWith("_TOKEN") ? "***" : redact(input[key] ?? "");

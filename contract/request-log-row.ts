@@ -34,6 +34,7 @@ export interface RequestLogRow {
 const NAMESPACE = "6d1f2c0a-6f0e-5c55-9e6b-6b1f0b7a3c11";
 
 const HOUR_MS = 3_600_000;
+const LONGEST_RESPONSE_MS = 1e9; // more than 11 days
 const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 const KNOWN = new Set([
@@ -71,10 +72,10 @@ export function requestLogRow(
     );
   }
   const response_time_ms = number(fields["response_time_ms"]);
-  if (response_time_ms === null || response_time_ms < 0) {
+  if (response_time_ms === null || response_time_ms < 0 || response_time_ms > LONGEST_RESPONSE_MS) {
     return reject(
       "invalid_field",
-      broken("response_time_ms", fields["response_time_ms"], "a number of ms from 0"),
+      broken("response_time_ms", fields["response_time_ms"], "a number of ms from 0 to 1e9"),
     );
   }
   const timestampMs = instant(fields["timestamp"]) ?? Math.max(0, record.timeMs); // Kafka says -1 for none
@@ -93,12 +94,12 @@ export function requestLogRow(
       path: text(fields["path"], MAX_LENGTH.path) ?? endpoint,
       method,
       status_code,
-      response_time_ms,
+      response_time_ms: Math.round(response_time_ms * 1_000) / 1_000, // µs: rollups add these up exactly
       user_agent: text(fields["user_agent"], MAX_LENGTH.user_agent),
       client_ip: text(fields["client_ip"], MAX_LENGTH.client_ip),
-      bytes_in: wholeNumber(fields["bytes_in"]),
-      bytes_out: wholeNumber(fields["bytes_out"]),
-      user_id: text(fields["user_id"], MAX_LENGTH.user_id),
+      bytes_in: byteCount(fields["bytes_in"]),
+      bytes_out: byteCount(fields["bytes_out"]),
+      user_id: text(trimmed(fields["user_id"]), MAX_LENGTH.user_id),
       client_request_id: text(fields["client_request_id"], MAX_LENGTH.client_request_id),
       error_type: text(fields["error_type"], MAX_LENGTH.error_type),
       error_message: text(fields["error_message"], MAX_LENGTH.error_message),
@@ -156,6 +157,9 @@ function text(value: unknown, length: number): string | null {
   return value.length > length ? value.slice(0, length) : value;
 }
 
+/** SQL compares keys as if spaces at their end were not there. */
+const trimmed = (value: unknown) => (typeof value === "string" ? value.trimEnd() : value);
+
 /** Numbers, also written as text, as CSV-minded producers do. */
 function number(value: unknown): number | null {
   const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
@@ -165,6 +169,12 @@ function number(value: unknown): number | null {
 function wholeNumber(value: unknown): number | null {
   const parsed = number(value);
   return parsed !== null && Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : null;
+}
+
+/** More than a tebibyte is nobody's response, and thousands of them would not fit the sums of a rollup. */
+function byteCount(value: unknown): number | null {
+  const count = wholeNumber(value);
+  return count !== null && count <= 2 ** 40 ? count : null;
 }
 
 function unknownFields(fields: Fields): string | null {

@@ -1,8 +1,15 @@
 import type { Level } from "./request-log.ts";
 
+/** Copies of each partition, on as many brokers: a number, or as many as there are brokers, up to 3. */
+export type Replication = number | "auto";
+
 export interface Topic {
   readonly name: string;
+  /** As many it gets when it is new. */
   readonly partitions: number;
+  /** Whether an existing topic with fewer partitions gets more; otherwise it stays as it is. */
+  readonly grows: boolean;
+  readonly replication: Replication;
   readonly retentionMs: number;
   readonly retentionBytes: number; // per partition, as Kafka counts it
 }
@@ -26,16 +33,22 @@ export const PUBLISHER_STATUS_TOPIC = "publisher-status";
 /** Runs of the simulator and their incidents (see simulation.ts). */
 export const SIMULATIONS_TOPIC = "simulations";
 
-/** Every topic of the pipeline: 7 days and 1 GiB unless configured otherwise. */
-export function allTopics(partitions: number): Topic[] {
-  const topic = (name: string, count: number): Topic => ({
-    name,
-    partitions: count,
+const DEFAULT_PARTITIONS = 6;
+
+/**
+ * Every topic of the pipeline, each kept for 7 days and up to 1 GiB.
+ * @param partitions of the request-log topics; existing ones that have fewer get more. Not given: 6 for new ones
+ */
+export function allTopics(partitions?: number, replication: Replication = "auto"): Topic[] {
+  const topic = (name: string, count: number, grows = false): Topic => ({
+    ...{ name, partitions: count, grows, replication },
     retentionMs: 7 * DAY_MS,
     retentionBytes: Math.floor(GIB / count),
   });
   return [
-    ...REQUEST_LOG_TOPICS.map((name) => topic(name, partitions)),
+    ...REQUEST_LOG_TOPICS.map((name) =>
+      topic(name, partitions ?? DEFAULT_PARTITIONS, partitions !== undefined),
+    ),
     topic(PUBLISHER_STATUS_TOPIC, 1),
     topic(SIMULATIONS_TOPIC, 1), // one partition: in the order of the run
   ];

@@ -14,6 +14,7 @@ const RATE = new RegExp(`^(?<count>${NUMBER})(?:/(?<per>[smh]))?$`);
 
 const DURATION_RULE =
   "must be a duration above 0 and up to 1000d, largest unit first, such as 500ms, 30s, 1h30m";
+const AGE_RULE = "must be an age from 1d to 10000d, largest unit first, such as 35d, 48h, 1d12h";
 const RATE_RULE = "must be a rate above 0 and up to 1000000/s, such as 50/s, 3000/m, 100/h";
 
 /**
@@ -35,15 +36,38 @@ export function parseRate(text: string): number {
 /** {@link parseDuration} as a setting for `readSettings`: milliseconds. */
 export const durationSetting = z.string().transform(settingOf(toMs, DURATION_RULE));
 
+/** An age of at least a day, as a setting for `readSettings`: milliseconds. */
+export const ageSetting = z.string().transform(settingOf(toAgeMs, AGE_RULE));
+
 /** {@link parseRate} as a setting for `readSettings`: events a second. */
 export const rateSetting = z.string().transform(settingOf(toPerSecond, RATE_RULE));
 
+/** {@link rateSetting} or `max`, which is Infinity. */
+export const rateOrMaxSetting = z
+  .string()
+  .transform(
+    settingOf(
+      (text) => (text === "max" ? Infinity : toPerSecond(text)),
+      `${RATE_RULE}, or max for as fast as it goes`,
+    ),
+  );
+
 function toMs(text: string): number | undefined {
-  const parts = DURATION.exec(text)?.groups;
-  if (parts === undefined) return undefined;
+  const ms = sumOf(text);
+  return ms > 0 && ms <= 1_000 * UNIT_MS.d ? ms : undefined;
+}
+
+function toAgeMs(text: string): number | undefined {
+  const ms = sumOf(text);
+  return ms >= UNIT_MS.d && ms <= 10_000 * UNIT_MS.d ? ms : undefined;
+}
+
+/** Milliseconds; 0 for what is no duration. */
+function sumOf(text: string): number {
+  const parts = DURATION.exec(text)?.groups ?? {};
   let ms = 0;
   for (const [unit, unitMs] of Object.entries(UNIT_MS)) ms += Number(parts[unit] ?? 0) * unitMs;
-  return ms > 0 && ms <= 1_000 * UNIT_MS.d ? ms : undefined;
+  return ms;
 }
 
 function toPerSecond(text: string): number | undefined {

@@ -138,6 +138,23 @@ test("Kafka listens on loopback only and makes no topic by itself", () => {
   expect(config).toContain("log.dirs=/srv/data\n");
 });
 
+test("a node of three knows the others, and Kafka's own topics survive the loss of one", () => {
+  const member = {
+    nodeId: 2,
+    clusterId: "one-cluster",
+    controllerPorts: [20_001, 20_002, 20_003],
+    heapMb: 256,
+  };
+  const config = serverProperties({ port: 20_005, controllerPort: 20_002, member }, "/srv/data");
+  expect(config).toContain("node.id=2\n");
+  expect(config).toContain(
+    "controller.quorum.voters=1@127.0.0.1:20001,2@127.0.0.1:20002,3@127.0.0.1:20003\n",
+  );
+  expect(config).toContain("listeners=PLAINTEXT://127.0.0.1:20005,CONTROLLER://127.0.0.1:20002\n");
+  expect(config).toContain("offsets.topic.replication.factor=3\n");
+  expect(config).toContain("transaction.state.log.min.isr=2\n");
+});
+
 test("a socket path too long for the system moves to a short one, the same for the same folder", () => {
   expect(socketPath("/srv/mariadb")).toBe("/srv/mariadb/mariadb.sock");
   const long = `/srv/${"x".repeat(120)}`;

@@ -13,16 +13,31 @@ export interface KafkaOptions {
   readonly folder: string;
   readonly port: number;
   readonly controllerPort: number;
+  /** Which of several nodes it is; it is the only one unless set. */
+  readonly member?: KafkaMember;
 }
 
-/** Enough for a laptop's traffic; the quick compiler alone halves the start. */
-const JVM = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"];
+/** One node of a cluster whose nodes are numbered from 1, all of them broker and controller. */
+export interface KafkaMember {
+  readonly nodeId: number;
+  /** The cluster's, the same for all: see {@link newClusterId}. */
+  readonly clusterId: string;
+  /** Of node 1, 2, … */
+  readonly controllerPorts: readonly number[];
+  /** Largest heap of this node in MB. */
+  readonly heapMb: number;
+}
+
+/** Enough for a laptop's traffic. */
+const HEAP_MB = 512;
+/** The quick compiler alone halves the start. */
+const JVM = ["-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"];
 /** Its own start takes 2 s; after a kill it reads its segments again. */
 const READY_WITHIN_MS = 60_000;
 
 /**
  * One Kafka node, broker and controller at once (KRaft), ready to be supervised. Formats `<home>/kafka/data` when it
- * is new; the cluster's id stays with the data.
+ * is new; the cluster's id stays with the data. Each node of a cluster needs a home of its own.
  */
 export async function prepareKafka(options: KafkaOptions): Promise<ProcessSpec> {
   const { home, port } = options;
@@ -54,7 +69,8 @@ async function format(options: KafkaOptions, folder: string, data: string): Prom
   writeFileSync(config, serverProperties(options, draft));
   const { exitCode, lines } = await run(javaCommand(), [
     ...javaArgs(options, folder),
-    ...["kafka.tools.StorageTool", "format", "--cluster-id", newClusterId(), "--config", config],
+    ...["kafka.tools.StorageTool", "format", "--cluster-id", options.member?.clusterId ?? newClusterId()],
+    ...["--config", config],
   ]);
   if (exitCode !== 0) {
     throw new EngineError(
@@ -67,23 +83,30 @@ async function format(options: KafkaOptions, folder: string, data: string): Prom
 }
 
 /** 16 random bytes as Kafka writes them; a leading "-" would be read as an option. */
-function newClusterId(): string {
+export function newClusterId(): string {
   return randomBytes(16).toString("base64url").replace(/^-/, "A");
 }
 
 function javaArgs(options: KafkaOptions, folder: string): string[] {
   const log4j = `-Dlog4j2.configurationFile=${join(folder, "log4j2.properties")}`;
-  return [...JVM, log4j, "-cp", join(options.folder, "lib", "*")];
+  const heap = `-Xmx${options.member?.heapMb ?? HEAP_MB}m`;
+  return [...JVM, heap, log4j, "-cp", join(options.folder, "lib", "*")];
 }
 
 /** @see https://kafka.apache.org/documentation/#configuration */
 export function serverProperties(options: Omit<KafkaOptions, "home" | "folder">, data: string): string {
+  const { nodeId, controllerPorts } = options.member ?? {
+    nodeId: 1,
+    controllerPorts: [options.controllerPort],
+  };
   const broker = `127.0.0.1:${options.port}`;
   const controller = `127.0.0.1:${options.controllerPort}`;
+  const replication = Math.min(3, controllerPorts.length);
+  const minInSync = replication >= 3 ? 2 : 1;
   return properties({
     "process.roles": "broker,controller",
-    "node.id": 1,
-    "controller.quorum.voters": `1@${controller}`,
+    "node.id": nodeId,
+    "controller.quorum.voters": controllerPorts.map((port, i) => `${i + 1}@127.0.0.1:${port}`).join(","),
     listeners: `PLAINTEXT://${broker},CONTROLLER://${controller}`,
     "advertised.listeners": `PLAINTEXT://${broker}`,
     "controller.listener.names": "CONTROLLER",
@@ -91,13 +114,13 @@ export function serverProperties(options: Omit<KafkaOptions, "home" | "folder">,
     "log.dirs": data,
     "num.partitions": 6,
     "auto.create.topics.enable": false, // a misspelt topic is an error, not a new topic
-    "offsets.topic.replication.factor": 1,
+    "offsets.topic.replication.factor": replication,
     "offsets.topic.num.partitions": 10, // 50 by default: as many files to open at each start
-    "transaction.state.log.replication.factor": 1,
+    "transaction.state.log.replication.factor": replication,
     "transaction.state.log.num.partitions": 10,
-    "transaction.state.log.min.isr": 1,
-    "share.coordinator.state.topic.replication.factor": 1,
-    "share.coordinator.state.topic.min.isr": 1,
+    "transaction.state.log.min.isr": minInSync,
+    "share.coordinator.state.topic.replication.factor": replication,
+    "share.coordinator.state.topic.min.isr": minInSync,
     // A killed broker is let back in once its old session has ended: 9 s by default.
     "broker.session.timeout.ms": 3000,
     "broker.heartbeat.interval.ms": 500,

@@ -22,7 +22,8 @@ export function urlOfUser(url: string, user: string, password: string): string {
 
 /**
  * mysql2's options for a URL, with what every connection of ours needs: UTC both ways, 64-bit numbers that keep
- * their digits, and affected rows that do not count a duplicate (`-FOUND_ROWS`).
+ * their digits, affected rows that do not count a duplicate (`-FOUND_ROWS`), and no server that asks for files of
+ * this machine (`-LOCAL_FILES`).
  */
 export function connectionOptions(url: string): ConnectionOptions {
   const { hostname, port, username, password } = new URL(url);
@@ -34,24 +35,47 @@ export function connectionOptions(url: string): ConnectionOptions {
     database: databaseOf(url),
     timezone: "Z",
     supportBigNumbers: true,
-    flags: ["-FOUND_ROWS"],
+    flags: ["-FOUND_ROWS", "-LOCAL_FILES"],
     connectTimeout: 5_000,
     charset: "utf8mb4_unicode_ci",
   };
 }
 
+/** What people and panels may run at most, in seconds. */
+export const READER_STATEMENT_SECONDS = 30;
+
+const UTC = "SET time_zone = '+00:00'";
+
+/**
+ * UTC and the reader's limit. It is set here too because MySQL knows none for an account; each database skips what is
+ * written for the other.
+ * @see https://mariadb.com/kb/en/comment-syntax/
+ */
+const READER_SESSION = `${UTC}
+  /*!80000 , max_execution_time = ${READER_STATEMENT_SECONDS * 1_000} */
+  /*M!100100 , max_statement_time = ${READER_STATEMENT_SECONDS} */`;
+
 /** One connection in UTC. @param options override what {@link connectionOptions} says */
-export async function connect(url: string, options: ConnectionOptions = {}): Promise<Connection> {
+export function connect(url: string, options: ConnectionOptions = {}): Promise<Connection> {
+  return openSession(url, options, UTC);
+}
+
+/** The same for what people ask: no SELECT runs longer than {@link READER_STATEMENT_SECONDS}. */
+export function connectReader(url: string, options: ConnectionOptions = {}): Promise<Connection> {
+  return openSession(url, options, READER_SESSION);
+}
+
+async function openSession(url: string, options: ConnectionOptions, session: string): Promise<Connection> {
   const connection = await createConnection({ ...connectionOptions(url), ...options });
-  await connection.query("SET time_zone = '+00:00'");
+  await connection.query(session);
   return connection;
 }
 
-/** A pool in UTC for the queries of people and panels. @param connections at most this many; others wait */
+/** A pool of connections as {@link connectReader} opens them, for panels. @param connections at most this many; others wait */
 export function openPool(url: string, connections = 4): Pool {
   const pool = createPool({ ...connectionOptions(url), connectionLimit: connections, queueLimit: 1_000 });
   pool.on("connection", (connection) => {
-    void connection.query("SET time_zone = '+00:00'");
+    void connection.query(READER_SESSION);
   });
   return pool;
 }

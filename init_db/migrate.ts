@@ -1,8 +1,11 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { connect, databaseOf, lockName } from "./database.ts";
+import { connect, databaseOf } from "./database.ts";
 import type { Connection, Row } from "./database.ts";
-import { ensureDayPartitions } from "./partitions.ts";
+import { tryLock } from "./locks.ts";
+import { ensurePartitions } from "./partitions.ts";
+import { seedBounds } from "./retention.ts";
+import type { Keep } from "./retention.ts";
 import { ensureUsers } from "./users.ts";
 import type { Accounts } from "./users.ts";
 
@@ -18,16 +21,17 @@ interface Migration {
 export interface Migrated {
   readonly database: string;
   readonly applied: readonly string[]; // names of the migrations run now
-  readonly partitions: readonly string[]; // days made now
+  readonly partitions: readonly string[]; // made now, such as api_logs.p20261121
 }
 
 /**
- * Brings the database of `ownerUrl` up to date: makes it, runs what is new in migrations/ in order, makes the days
- * ahead and the two users. Safe to run again and by several at once (GET_LOCK); DDL commits by itself, so each
- * migration is one statement that may be repeated.
- * @throws Error naming the migration that failed; those before it stay
+ * Brings the database of `ownerUrl` up to date: makes it, runs what is new in migrations/ in order, makes the
+ * partitions ahead and the two users. Safe to run again and by several at once (GET_LOCK), and after it was killed: each migration
+ * is one statement that may be repeated (IF NOT EXISTS, OR REPLACE) or that says when it need not ({@link isThere}).
+ * @param keep how long each is kept, where the table `retention` does not say so yet
+ * @throws Error naming the migration that failed and its statement; those before it stay
  */
-export async function migrate(ownerUrl: string, accounts: Accounts): Promise<Migrated> {
+export async function migrate(ownerUrl: string, accounts: Accounts, keep: Keep): Promise<Migrated> {
   const database = databaseOf(ownerUrl);
   const connection = await connect(ownerUrl, { database: "" });
   try {
@@ -36,9 +40,10 @@ export async function migrate(ownerUrl: string, accounts: Accounts): Promise<Mig
       `CREATE DATABASE IF NOT EXISTS ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`,
     );
     await connection.query(`USE ${name}`);
-    await lock(connection, lockName(database, "migrate"));
+    await lock(connection);
     const applied = await applyNew(connection);
-    const partitions = await ensureDayPartitions(connection);
+    await seedBounds(connection, keep, Date.now());
+    const partitions = await ensurePartitions(connection);
     await ensureUsers(connection, database, accounts);
     return { database, applied, partitions };
   } finally {
@@ -46,13 +51,9 @@ export async function migrate(ownerUrl: string, accounts: Accounts): Promise<Mig
   }
 }
 
-async function lock(connection: Connection, name: string): Promise<void> {
-  const [[row]] = await connection.query<Row[]>("SELECT GET_LOCK(?, 60) AS taken", [name]);
-  if (Number(row?.["taken"]) !== 1) {
-    throw new Error(
-      "another migration has been running for 60 s (lock " + name + "); wait for it or end it, then repeat",
-    );
-  }
+async function lock(connection: Connection): Promise<void> {
+  if (await tryLock(connection, "migrate", 60)) return;
+  throw new Error("another migration has been running for 60 s; wait for it or end it, then repeat");
 }
 
 async function applyNew(connection: Connection): Promise<string[]> {
@@ -62,31 +63,68 @@ async function applyNew(connection: Connection): Promise<string[]> {
        applied_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3)
      ) ENGINE = InnoDB DEFAULT CHARACTER SET ascii`,
   );
-  const [rows] = await connection.query<Row[]>("SELECT version, checksum FROM schema_migrations");
+  const [rows] = await connection.query<Row[]>("SELECT version, name, checksum FROM schema_migrations");
+  const known = migrations();
+  refuseNewer(rows, known);
   const checksums = new Map(rows.map((row) => [Number(row["version"]), String(row["checksum"])]));
 
   const applied: string[] = [];
-  for (const migration of migrations()) {
-    const known = checksums.get(migration.version);
-    if (known === migration.checksum) continue;
-    if (known !== undefined) {
+  for (const migration of known) {
+    const checksum = checksums.get(migration.version);
+    if (checksum === migration.checksum) continue;
+    if (checksum !== undefined) {
       throw new Error(
         `migration ${migration.name} was changed after it ran here; a merged migration is never edited`,
       );
     }
-    try {
-      await connection.query(migration.sql);
-    } catch (error) {
-      throw new Error(`migration ${migration.name} failed`, { cause: error });
-    }
-    await connection.query("INSERT INTO schema_migrations (version, name, checksum) VALUES (?, ?, ?)", [
-      migration.version,
-      migration.name,
-      migration.checksum,
-    ]);
+    await apply(connection, migration);
     applied.push(migration.name);
   }
   return applied;
+}
+
+/** What this program does not know was made by a newer one, whose tables it could misread. */
+function refuseNewer(rows: readonly Row[], known: readonly Migration[]): void {
+  const versions = new Set(known.map(({ version }) => version));
+  const newer = rows.filter((row) => !versions.has(Number(row["version"]))).map((row) => String(row["name"]));
+  if (newer.length === 0) return;
+  throw new Error(
+    `the database is newer than this program, which does not know ${newer.join(", ")}; use the version of rushhour that made it, or a later one`,
+  );
+}
+
+/** Runs the statement, unless its guard finds that an earlier attempt got as far, and writes down that it ran. */
+async function apply(connection: Connection, { version, name, sql, checksum }: Migration): Promise<void> {
+  try {
+    if (!(await isThere(connection, sql))) await connection.query(sql);
+  } catch (error) {
+    throw new Error(
+      `migration ${name} failed at\n\n${sql.trim()}\n\nThose before it stay; remove the cause and repeat, it goes on from here. The database says`,
+      { cause: error },
+    );
+  }
+  await connection.query("INSERT INTO schema_migrations (version, name, checksum) VALUES (?, ?, ?)", [
+    ...[version, name, checksum],
+  ]);
+}
+
+const GUARD = /^-- unless (?<what>column|index) (?<table>\w+)\.(?<member>\w+)$/m;
+
+/**
+ * DDL commits by itself, so a migrator that dies before it has written down what ran leaves the change behind. MySQL knows
+ * no ADD COLUMN IF NOT EXISTS; such a migration says in its first line what it adds: `-- unless column table.column` or
+ * `-- unless index table.index`.
+ */
+async function isThere(connection: Connection, sql: string): Promise<boolean> {
+  const guard = GUARD.exec(sql)?.groups;
+  if (!guard) return false;
+  const [view, member] =
+    guard["what"] === "column" ? ["COLUMNS", "COLUMN_NAME"] : ["STATISTICS", "INDEX_NAME"];
+  const [found] = await connection.query<Row[]>(
+    `SELECT 1 FROM information_schema.${view} WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? AND ${member} = ? LIMIT 1`,
+    [guard["table"], guard["member"]],
+  );
+  return found.length > 0;
 }
 
 /** The files of migrations/ such as 0001_api_logs.sql, in order. */

@@ -5,6 +5,7 @@ import {
   char,
   customType,
   datetime,
+  decimal,
   double,
   index,
   int,
@@ -14,6 +15,7 @@ import {
   primaryKey,
   smallint,
   text,
+  tinyint,
   unique,
   varbinary,
   varchar,
@@ -30,6 +32,11 @@ const count = (name: string) => bigint(name, { mode: "number", unsigned: true })
 const offset = (name: string) => bigint(name, { mode: "bigint", unsigned: true });
 const time = (name: string) => datetime(name, { mode: "date", fsp: 3 });
 const now = sql`CURRENT_TIMESTAMP(3)`;
+
+const unixSeconds = (name: string) => int(name, { unsigned: true });
+const shard = () => smallint("shard", { unsigned: true });
+const milliseconds = (name: string, precision: number) =>
+  decimal(name, { precision, scale: 3, mode: "number" });
 
 const mediumblob = customType<{ data: Buffer }>({ dataType: () => "mediumblob" });
 
@@ -71,7 +78,7 @@ export const apiLogs = mysqlTable(
   ],
 );
 
-/** 0002_ingest_offsets.sql */
+/** 0002_ingest_offsets.sql, 0021 to 0023 */
 export const ingestOffsets = mysqlTable(
   "ingest_offsets",
   {
@@ -79,9 +86,12 @@ export const ingestOffsets = mysqlTable(
     topic: varchar("topic", { length: 249 }).notNull(),
     partition: int("partition", { unsigned: true }).notNull(),
     nextOffset: offset("next_offset").notNull(),
+    logEnd: offset("log_end").notNull(),
     rowsIn: count("rows_in").default(0).notNull(),
     duplicates: count("duplicates").default(0).notNull(),
     deadLettered: count("dead_lettered").default(0).notNull(),
+    expired: count("expired").default(0).notNull(),
+    touchedFromS: int("touched_from_s", { unsigned: true }).notNull(),
     owner: varchar("owner", { length: 128 }).default("").notNull(),
     updatedAt: time("updated_at").default(now).notNull(),
   },
@@ -206,4 +216,97 @@ export const incidents = mysqlTable(
     updatedAt: time("updated_at").notNull(),
   },
   (table) => [index("run_id").on(table.runId), index("started_at").on(table.startedAt)],
+);
+
+/** 0009_api_routes.sql */
+export const apiRoutes = mysqlTable("api_routes", {
+  routeId: count("route_id").primaryKey(),
+  service: varchar("service", { length: 64 }).notNull(),
+  method: varchar("method", { length: 16 }).notNull(),
+  endpoint: varchar("endpoint", { length: 255 }).notNull(),
+  firstStoredAt: time("first_stored_at").default(now).notNull(),
+});
+
+const rollup = (resolution: string) =>
+  mysqlTable(
+    `api_rollup_${resolution}`,
+    {
+      bucketS: unixSeconds("bucket_s").notNull(),
+      routeId: count("route_id").notNull(),
+      statusCode: smallint("status_code", { unsigned: true }).notNull(),
+      level: mysqlEnum("level", LEVELS).notNull(),
+      shard: shard().notNull(),
+      count: int("count").notNull(),
+      sumMs: milliseconds("sum_ms", 18).notNull(),
+      maxMs: milliseconds("max_ms", 12).notNull(),
+      bytesIn: bigint("bytes_in", { mode: "number" }).notNull(),
+      bytesOut: bigint("bytes_out", { mode: "number" }).notNull(),
+    },
+    (table) => [
+      primaryKey({ columns: [table.bucketS, table.routeId, table.statusCode, table.level, table.shard] }),
+    ],
+  );
+
+const latency = (resolution: string) =>
+  mysqlTable(
+    `api_latency_${resolution}`,
+    {
+      bucketS: unixSeconds("bucket_s").notNull(),
+      routeId: count("route_id").notNull(),
+      bucket: tinyint("bucket", { unsigned: true }).notNull(),
+      shard: shard().notNull(),
+      count: int("count").notNull(),
+    },
+    (table) => [primaryKey({ columns: [table.bucketS, table.routeId, table.bucket, table.shard] })],
+  );
+
+/** 0010_api_rollup_10s.sql to 0017_api_latency_1d.sql */
+export const apiRollup10s = rollup("10s");
+export const apiLatency10s = latency("10s");
+export const apiRollup1m = rollup("1m");
+export const apiLatency1m = latency("1m");
+export const apiRollup1h = rollup("1h");
+export const apiLatency1h = latency("1h");
+export const apiRollup1d = rollup("1d");
+export const apiLatency1d = latency("1d");
+
+/** 0018_api_users_1d.sql */
+export const apiUsers1d = mysqlTable(
+  "api_users_1d",
+  {
+    bucketS: unixSeconds("bucket_s").notNull(),
+    userId: varchar("user_id", { length: 64 }).notNull(),
+    shard: shard().notNull(),
+    count: int("count").notNull(),
+    errors: int("errors").notNull(),
+    logins: int("logins").notNull(),
+    productViews: int("product_views").notNull(),
+    orders: int("orders").notNull(),
+    payments: int("payments").notNull(),
+    sumMs: milliseconds("sum_ms", 18).notNull(),
+    firstAt: time("first_at").notNull(),
+    lastAt: time("last_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.bucketS, table.userId, table.shard] })],
+);
+
+/** 0019_retention.sql */
+export const retention = mysqlTable("retention", {
+  name: varchar("name", { length: 64 }).primaryKey(),
+  keepS: unixSeconds("keep_s").notNull(),
+  keptFromS: unixSeconds("kept_from_s").notNull(),
+  updatedAt: time("updated_at").default(now).notNull(),
+});
+
+/** 0020_ingest_drops.sql */
+export const ingestDrops = mysqlTable(
+  "ingest_drops",
+  {
+    runId: varchar("run_id", { length: 64 }).default("").notNull(),
+    level: mysqlEnum("level", LEVELS).notNull(),
+    reason: varchar("reason", { length: 32 }).notNull(),
+    dropped: count("dropped").notNull(),
+    updatedAt: time("updated_at").default(now).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.runId, table.level, table.reason] })],
 );

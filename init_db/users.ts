@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import type { Connection, Row } from "./database.ts";
+import { READER_STATEMENT_SECONDS, type Connection, type Row } from "./database.ts";
+import { PARTITIONED } from "./partitions.ts";
 
 export interface Account {
   readonly user: string;
@@ -18,13 +19,15 @@ export function userName(role: "writer" | "reader", database: string): string {
   return `rushhour_${role}_${createHash("sha256").update(database).digest("hex").slice(0, 15)}`;
 }
 
-/** What people and panels may run at most, in seconds. */
-export const READER_STATEMENT_SECONDS = 30;
+/** Connections of people and panels together: of the 151 that both databases allow by default, writers keep most. */
+export const READER_CONNECTIONS = 60;
 
 /**
- * Makes the two users or sets their passwords: the writer inserts and updates, the reader only selects. Neither
- * changes the schema, deletes, or reads files.
- * Only MariaDB limits statements by account; MySQL's limit is the server's `max_execution_time`.
+ * Makes the two users or sets their passwords: the writer inserts and updates, and keeps the partitions of
+ * partitioned tables; the reader only selects. Neither reads files or goes beyond the database.
+ *
+ * The reader's limits keep mistakes small. They are no wall: MariaDB alone limits the time of statements by account
+ * (`connectReader` does it for both), and a session may lift it; MySQL alone asks for the password before it is changed.
  */
 export async function ensureUsers(
   connection: Connection,
@@ -41,10 +44,14 @@ export async function ensureUsers(
   // In a grant "_" and "%" of a database name are wildcards.
   const pattern = connection.escapeId(database.replace(/([_%])/g, "\\$1"));
   await connection.query(`GRANT SELECT, INSERT, UPDATE ON ${pattern}.* TO ?@'%'`, [writer.user]);
-  await connection.query(`GRANT SELECT, SHOW VIEW ON ${pattern}.* TO ?@'%'`, [reader.user]);
-  if (isMariaDb) {
-    await connection.query(`ALTER USER ?@'%' WITH MAX_STATEMENT_TIME ${READER_STATEMENT_SECONDS}`, [
-      reader.user,
-    ]);
+  for (const { name, kept } of PARTITIONED) {
+    const table = `${connection.escapeId(database)}.${connection.escapeId(name)}`;
+    const rights = `ALTER, CREATE, DROP${kept === "api_logs" ? "" : ", DELETE"}`; // partitions; folded rollups
+    await connection.query(`GRANT ${rights} ON ${table} TO ?@'%'`, [writer.user]);
   }
+  await connection.query(`GRANT SELECT, SHOW VIEW ON ${pattern}.* TO ?@'%'`, [reader.user]);
+  const limits = isMariaDb
+    ? `WITH MAX_USER_CONNECTIONS ${READER_CONNECTIONS} MAX_STATEMENT_TIME ${READER_STATEMENT_SECONDS}`
+    : `WITH MAX_USER_CONNECTIONS ${READER_CONNECTIONS} PASSWORD REQUIRE CURRENT`;
+  await connection.query(`ALTER USER ?@'%' ${limits}`, [reader.user]);
 }

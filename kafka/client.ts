@@ -11,6 +11,9 @@ export interface KafkaOptions {
   readonly logger: Logger;
 }
 
+/** How soon running publishers and consumers see new partitions and leaders; kafkajs itself looks every 5 minutes. */
+export const METADATA_MAX_AGE_MS = 5_000;
+
 /**
  * The client everything else here builds on. Its own retries are short (about 1 s): whoever calls it owns the waiting, so
  * that an outage is seen, said and left in one place.

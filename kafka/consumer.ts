@@ -1,6 +1,7 @@
 import type { Batch, Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import type { ReceivedRecord } from "../contract/record.ts";
+import { METADATA_MAX_AGE_MS } from "./client.ts";
 
 /** Records of one partition, next to each other in the log. */
 export interface PartitionBatch {
@@ -59,6 +60,7 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
     maxWaitTimeInMs: 300, // heartbeats go out between fetches
     maxBytesPerPartition: 1_048_576,
     allowAutoTopicCreation: false,
+    metadataMaxAge: METADATA_MAX_AGE_MS,
     retry: {
       initialRetryTime: 100,
       maxRetryTime: 1_000,

@@ -1,4 +1,5 @@
 import type { ICustomPartitioner, Kafka, Producer } from "kafkajs";
+import { METADATA_MAX_AGE_MS } from "./client.ts";
 
 /** Record values to append to each topic. */
 export type TopicBatches = ReadonlyMap<string, readonly string[]>;
@@ -36,6 +37,7 @@ export function createBatchProducer(kafka: Kafka): BatchProducer {
       idempotent: true,
       maxInFlightRequests: 1,
       createPartitioner: partitioner,
+      metadataMaxAge: METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
     });
     await producer.connect();

@@ -18,6 +18,7 @@ import {
   testBrokers,
   testKafka,
   until,
+  KEEP,
 } from "./harness.ts";
 
 const { CompressionCodecs, CompressionTypes } = kafkajs;
@@ -60,7 +61,7 @@ async function send(topic: string, values: readonly string[]): Promise<void> {
 
 function startTestConsumer(writerUrl: string, group: string) {
   const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group, writerUrl, logger: silent, metrics: createMetrics() },
+    ...{ brokers: testBrokers(), group, writerUrl, logger: silent, keep: KEEP, metrics: createMetrics() },
     onCrash: (error) => {
       throw error;
     },

@@ -12,6 +12,7 @@ import {
   testBrokers,
   testKafka,
   until,
+  KEEP,
 } from "./harness.ts";
 
 beforeEach(() => freshTopics());
@@ -54,7 +55,7 @@ async function startTestConsumer() {
   const database = await openTestDatabase();
   const consumer = startConsumer({
     ...{ brokers: testBrokers(), group: randomUUID(), writerUrl: database.writerUrl },
-    ...{ logger: silent, metrics: createMetrics() },
+    ...{ logger: silent, keep: KEEP, metrics: createMetrics() },
     onCrash: (error) => {
       throw error;
     },

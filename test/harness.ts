@@ -7,6 +7,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { inject, onTestFinished } from "vitest";
+import { keepOf, retentionSettings } from "../contract/config.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { allTopics } from "../contract/topics.ts";
 import { connect, openPool, urlOfUser, type Pool, type Row } from "../init_db/database.ts";
@@ -16,6 +17,9 @@ import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type Kafka } from "../kafka/client.ts";
 
 export const silent = pino({ level: "silent" });
+
+/** How long rows are kept unless a test says otherwise: the default. */
+export const KEEP = keepOf(retentionSettings.parse({}));
 
 export interface TestDatabase {
   readonly pool: Pool; // as the owner
@@ -45,7 +49,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     password: randomBytes(12).toString("hex"),
   });
   const accounts = { writer: account("writer"), reader: account("reader") };
-  await migrate(ownerUrl, accounts);
+  await migrate(ownerUrl, accounts, KEEP);
   const pool = openPool(ownerUrl);
   const close = async (drop = true) => {
     await pool.end();

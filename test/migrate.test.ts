@@ -1,12 +1,14 @@
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { connect, type Row } from "../init_db/database.ts";
+import { connect, type Pool, type Row, READER_STATEMENT_SECONDS } from "../init_db/database.ts";
 import { migrate, migrations } from "../init_db/migrate.ts";
-import { DAYS_AHEAD, ensureDayPartitions } from "../init_db/partitions.ts";
-import { userName } from "../init_db/users.ts";
-import { numberOf, openTestDatabase, rowsOf, runCli } from "./harness.ts";
-
-const DAY_MS = 86_400_000;
+import { READER_CONNECTIONS, userName } from "../init_db/users.ts";
+import { KEEP, numberOf, openTestDatabase, rowsOf, runCli, until } from "./harness.ts";
 
 async function connectAs(url: string) {
   const connection = await connect(url);
@@ -14,18 +16,29 @@ async function connectAs(url: string) {
   return connection;
 }
 
-async function partitionsOf(pool: Parameters<typeof rowsOf>[0]): Promise<Record<string, number>> {
-  const rows = await rowsOf(
+/** Every table and view as the database would make it again. */
+async function schemaOf(pool: Pool, name: string): Promise<Record<string, string>> {
+  const tables = await rowsOf(
     pool,
-    "SELECT PARTITION_NAME AS name, PARTITION_DESCRIPTION AS bound FROM information_schema.PARTITIONS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'api_logs' ORDER BY PARTITION_ORDINAL_POSITION",
+    "SELECT TABLE_NAME AS name FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? ORDER BY TABLE_NAME",
+    [name],
   );
-  const names = rows.map(({ name }) => String(name));
-  const counts = names.map((name) => numberOf(pool, `SELECT COUNT(*) FROM api_logs PARTITION (${name})`));
-  const held = await Promise.all(counts);
-  return Object.fromEntries(names.map((name, i) => [name, held[i]!]));
+  const schema: Record<string, string> = {};
+  for (const table of tables) {
+    const [row] = await rowsOf(pool, `SHOW CREATE TABLE ${name}.${String(table["name"])}`);
+    schema[String(table["name"])] = String(Object.values(row!)[1])
+      .replace(/ AUTO_INCREMENT=\d+/, "")
+      .replaceAll(`\`${name}\`.`, "");
+  }
+  return schema;
 }
 
-const dayName = (ms: number) => `p${new Date(ms).toISOString().slice(0, 10).replaceAll("-", "")}`;
+function emptyHome(): string {
+  const home = mkdtempSync(join(tmpdir(), "rushhour-"));
+  onTestFinished(() => rmSync(home, { recursive: true }));
+  return home;
+}
+
 const insertAt =
   "INSERT INTO api_logs (request_id, timestamp, level, service, endpoint, method, status_code, response_time_ms) VALUES (?, ?, 'INFO', 's', '/', 'GET', 200, 1)";
 
@@ -34,17 +47,19 @@ describe("migrate", () => {
     const { ownerUrl, accounts, pool, name } = await openTestDatabase();
     const before = await rowsOf(pool, "SELECT * FROM schema_migrations ORDER BY version");
     expect(before.map((row) => String(row["name"]))).toEqual(migrations().map((migration) => migration.name));
-    expect(await migrate(ownerUrl, accounts)).toEqual({ database: name, applied: [], partitions: [] });
+    expect(await migrate(ownerUrl, accounts, KEEP)).toEqual({ database: name, applied: [], partitions: [] });
     expect(await rowsOf(pool, "SELECT * FROM schema_migrations ORDER BY version")).toEqual(before);
   });
 
   test("two at once make one database, each migration run once", async () => {
     const { ownerUrl, accounts, pool, name } = await openTestDatabase();
     await pool.query(`DROP DATABASE ${name}`);
-    const both = await Promise.all([migrate(ownerUrl, accounts), migrate(ownerUrl, accounts)]);
+    const both = await Promise.all([migrate(ownerUrl, accounts, KEEP), migrate(ownerUrl, accounts, KEEP)]);
     const names = migrations().map((migration) => migration.name);
     expect(both.flatMap(({ applied }) => applied)).toEqual(names);
-    expect(both.flatMap(({ partitions }) => partitions)).toHaveLength(DAYS_AHEAD + 1);
+    const made = both.flatMap(({ partitions }) => partitions);
+    expect(new Set(made).size).toBe(made.length);
+    expect(made.filter((partition) => partition.startsWith("api_logs."))).toHaveLength(15);
     await pool.query(`USE ${name}`);
     expect(await numberOf(pool, `SELECT COUNT(*) FROM ${name}.schema_migrations`)).toBe(names.length);
   });
@@ -55,9 +70,82 @@ describe("migrate", () => {
     await pool.query("UPDATE schema_migrations SET checksum = REPEAT('0', 64) WHERE version = ?", [
       second!.version,
     ]);
-    await expect(migrate(ownerUrl, accounts)).rejects.toThrow(
+    await expect(migrate(ownerUrl, accounts, KEEP)).rejects.toThrow(
       `migration ${second!.name} was changed after it ran here; a merged migration is never edited`,
     );
+  });
+
+  test("killed at any moment it goes on where it was, and ends with the same schema", async () => {
+    const { ownerUrl, pool, name } = await openTestDatabase();
+    const whole = await schemaOf(pool, name);
+    await pool.query(`DROP DATABASE ${name}`);
+    const ran = () => numberOf(pool, `SELECT COUNT(*) FROM ${name}.schema_migrations`).catch(() => 0); // not there yet
+    const env = { ...process.env, MYSQL_URL: ownerUrl, RUSHHOUR_HOME: emptyHome() };
+    for (const reached of [1, 7, 15, 22, migrations().length]) {
+      const migrator = spawn(process.execPath, ["cli/rushhour.js", "migrate"], { env, stdio: "ignore" });
+      const ended = once(migrator, "exit");
+      await until(`${reached} migrations`, async () => (await ran()) >= reached, { everyMs: 1 });
+      migrator.kill("SIGKILL");
+      await ended;
+    }
+    const { code, stderr } = await runCli(["migrate"], env);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(await schemaOf(pool, name)).toEqual(whole);
+  });
+
+  test("what ran and was not written down is recognised, and its rows stay", async () => {
+    const { ownerUrl, accounts, pool, name } = await openTestDatabase();
+    const whole = await schemaOf(pool, name);
+    await pool.query(
+      "INSERT INTO ingest_offsets (cluster, topic, `partition`, next_offset, expired) VALUES ('c', 't', 0, 7, 3)",
+    );
+    await pool.query("DELETE FROM schema_migrations");
+    const { applied } = await migrate(ownerUrl, accounts, KEEP);
+    expect(applied).toEqual(migrations().map((migration) => migration.name));
+    expect(await schemaOf(pool, name)).toEqual(whole);
+    expect(await numberOf(pool, "SELECT expired FROM ingest_offsets")).toBe(3);
+  });
+
+  test("one that fails is named with its statement, and once the cause is gone it goes on", async () => {
+    const { ownerUrl, pool, accounts, name } = await openTestDatabase();
+    const whole = await schemaOf(pool, name);
+    await pool.query("DELETE FROM schema_migrations WHERE name = '0030_v_partitions'");
+    await pool.query("DROP VIEW v_partitions");
+    await pool.query("CREATE TABLE v_partitions (in_the_way INT)");
+    const { code, stdout, stderr } = await runCli(["migrate"], {
+      MYSQL_URL: ownerUrl,
+      RUSHHOUR_HOME: emptyHome(),
+    });
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(
+      /^rushhour: migration 0030_v_partitions failed at\n\n-- [^]*CREATE OR REPLACE .*VIEW v_partitions AS\n/,
+    );
+    expect(stderr).toMatch(
+      /Those before it stay; remove the cause and repeat, it goes on from here. The database says: .*v_partitions.*\n$/,
+    );
+    await pool.query("DROP TABLE v_partitions");
+    expect((await migrate(ownerUrl, accounts, KEEP)).applied).toEqual(["0030_v_partitions"]);
+    expect(await schemaOf(pool, name)).toEqual(whole);
+  });
+
+  test("a database that a newer program migrated is refused", async () => {
+    const { ownerUrl, accounts, pool } = await openTestDatabase();
+    await pool.query(
+      "INSERT INTO schema_migrations (version, name, checksum) VALUES (9999, '9999_tomorrow', '')",
+    );
+    await expect(migrate(ownerUrl, accounts, KEEP)).rejects.toThrow(
+      "the database is newer than this program, which does not know 9999_tomorrow; use the version of rushhour that made it, or a later one",
+    );
+  });
+
+  test("every migration may be repeated", () => {
+    for (const { name, sql } of migrations()) {
+      const isRepeatable = /^CREATE (?:TABLE IF NOT EXISTS|OR REPLACE)\b/.test(
+        sql.replaceAll(/^--.*\n/gm, ""),
+      );
+      const isGuarded = /^-- unless (?:column|index) \w+\.\w+\n/.test(sql);
+      expect(isRepeatable || isGuarded, name).toBe(true);
+    }
   });
 
   test("a user whom the database refuses is named with the variable to correct, without the password", async () => {
@@ -82,65 +170,30 @@ describe("migrate", () => {
   });
 });
 
-describe("day partitions", () => {
-  test("stand ready for today and 14 days, with a catch-all behind them", async () => {
-    const { pool } = await openTestDatabase();
-    const names = Object.keys(await partitionsOf(pool));
-    expect(names).toHaveLength(DAYS_AHEAD + 2);
-    expect(names.at(-1)).toBe("p_future");
-    // Made a moment ago: today may have become yesterday since.
-    expect([dayName(Date.now()), dayName(Date.now() - DAY_MS)]).toContain(names[0]);
-    const first = Date.parse(`${names[0]!.slice(1, 5)}-${names[0]!.slice(5, 7)}-${names[0]!.slice(7)}`);
-    expect(names.slice(0, -1)).toEqual(
-      Array.from({ length: DAYS_AHEAD + 1 }, (_, n) => dayName(first + n * DAY_MS)),
-    );
-  });
-
-  test("made again or for an earlier day they stay as they are", async () => {
-    const { ownerUrl, pool } = await openTestDatabase();
-    const owner = await connectAs(ownerUrl);
-    const before = await partitionsOf(pool);
-    expect(await ensureDayPartitions(owner, new Date(Date.now() - 3 * DAY_MS))).toEqual([]);
-    expect(await partitionsOf(pool)).toEqual(before);
-  });
-
-  test("made late they take their rows out of the catch-all", async () => {
-    const { ownerUrl, pool } = await openTestDatabase();
-    const owner = await connectAs(ownerUrl);
-    const [soon, late, old] = [20, 40, -100].map((days) => new Date(Date.now() + days * DAY_MS));
-    for (const [i, at] of [soon!, late!, old!].entries()) await pool.query(insertAt, [`id-${i}`, at]);
-    expect((await partitionsOf(pool))["p_future"]).toBe(2);
-
-    const made = await ensureDayPartitions(owner, new Date(Date.now() + 10 * DAY_MS));
-    expect(made).toContain(dayName(soon!.getTime()));
-    const held = await partitionsOf(pool);
-    expect(held).toMatchObject({ [dayName(soon!.getTime())]: 1, p_future: 1 });
-    expect(Object.values(held)[0]).toBe(1); // the first day also holds what is older
-    expect(await numberOf(pool, "SELECT COUNT(*) FROM api_logs")).toBe(3);
-  });
-});
-
 describe("the two users", () => {
   const DENIED = /denied/i;
+  const isMariaDb = async (pool: Pool) => (await numberOf(pool, "SELECT VERSION() LIKE '%MariaDB%'")) === 1;
 
-  test("the writer inserts and updates, and does nothing else", async () => {
+  test("the writer inserts and updates, keeps partitions and rollups, and does nothing else", async () => {
     const { writerUrl } = await openTestDatabase();
     const writer = await connectAs(writerUrl);
     await writer.query(insertAt, ["id-1", new Date()]);
     await writer.query("UPDATE api_logs SET service = 't'");
+    await writer.query("DELETE FROM api_rollup_10s");
+    await writer.query("ALTER TABLE api_logs TRUNCATE PARTITION p_future");
     for (const sql of [
-      ...[
-        "DELETE FROM api_logs",
-        "DROP TABLE api_logs",
-        "TRUNCATE api_logs",
-        "ALTER TABLE api_logs ADD COLUMN x INT",
-      ],
-      ...["CREATE TABLE x (id INT)", "CREATE INDEX x ON api_logs (service)", "SELECT user FROM mysql.user"],
-      ...[
-        "CREATE USER x",
-        "GRANT SELECT ON *.* TO CURRENT_USER()",
-        "SELECT 1 INTO OUTFILE '/tmp/rushhour-outfile'",
-      ],
+      "DELETE FROM api_logs",
+      "DELETE FROM dead_letters",
+      "DROP TABLE ingest_offsets",
+      "TRUNCATE retention",
+      "ALTER TABLE ingest_offsets ADD COLUMN x INT",
+      "CREATE TABLE x (id INT)",
+      "CREATE INDEX x ON api_logs (service)",
+      "CREATE VIEW x AS SELECT 1",
+      "SELECT user FROM mysql.user",
+      "CREATE USER x",
+      "GRANT SELECT ON *.* TO CURRENT_USER()",
+      "SELECT 1 INTO OUTFILE '/tmp/rushhour-outfile'",
     ]) {
       await expect(writer.query(sql), sql).rejects.toThrow(DENIED);
     }
@@ -159,17 +212,55 @@ describe("the two users", () => {
         "INSERT INTO api_logs (request_id) VALUES ('x')",
         "UPDATE api_logs SET service = 'x'",
         "DELETE FROM api_logs",
+        "LOAD DATA INFILE '/etc/passwd' INTO TABLE api_logs",
+        "EXPLAIN UPDATE api_logs SET service = 'x'",
+        "PREPARE s FROM 'DELETE FROM api_logs'",
       ],
-      ...["DROP TABLE api_logs", "CREATE TABLE x (id INT)", "SELECT user FROM mysql.user"],
+      ...[
+        "DROP TABLE api_logs",
+        "CREATE TABLE x (id INT)",
+        "CREATE TEMPORARY TABLE x (id INT)",
+        "CREATE VIEW x AS SELECT 1",
+      ],
+      ...["LOCK TABLES api_logs READ", "FLUSH TABLES", "ANALYZE TABLE api_logs", "CALL x()"],
+      ...["SELECT user FROM mysql.user", "SET GLOBAL max_connections = 1", "SHUTDOWN", "CREATE USER x"],
       ...[
         "SELECT * FROM api_logs INTO OUTFILE '/tmp/rushhour-outfile'",
+        "SELECT 1 INTO DUMPFILE '/tmp/rushhour-outfile'",
+      ],
+      ...[
         "SELECT LOAD_FILE('/etc/passwd') FROM mysql.user",
+        "ALTER USER CURRENT_USER() WITH MAX_USER_CONNECTIONS 0",
       ],
     ]) {
       await expect(reader.query(sql), sql).rejects.toThrow(DENIED);
     }
     const [[file]] = await reader.query<Row[]>("SELECT LOAD_FILE('/etc/passwd') AS content");
     expect(file).toEqual({ content: null });
+  });
+
+  test("the reader ends no statement of others", async () => {
+    const { ownerUrl, readerUrl, writerUrl } = await openTestDatabase();
+    const reader = await connectAs(readerUrl);
+    for (const other of [await connectAs(ownerUrl), await connectAs(writerUrl)]) {
+      await expect(reader.query(`KILL ${other.threadId}`)).rejects.toThrow(/not owner/i);
+      await other.query("SELECT 1");
+    }
+  });
+
+  test("the reader's connections, and on MariaDB the time of its statements, are limited by its account", async () => {
+    const { pool, accounts } = await openTestDatabase();
+    const row = async (column: string) =>
+      numberOf(pool, `SELECT ${column} FROM mysql.user WHERE user = ?`, [accounts.reader.user]);
+    expect(await row("max_user_connections")).toBe(READER_CONNECTIONS);
+    if (await isMariaDb(pool)) expect(await row("max_statement_time")).toBe(READER_STATEMENT_SECONDS);
+  });
+
+  test("on MySQL the reader changes its password only if it knows it", async () => {
+    const { pool, readerUrl } = await openTestDatabase();
+    if (await isMariaDb(pool)) return; // has no such rule
+    const reader = await connectAs(readerUrl);
+    await expect(reader.query("SET PASSWORD = 'another'")).rejects.toThrow(/Current password/);
   });
 
   test("a database's name with _ opens no other database to its users", async () => {
@@ -196,7 +287,7 @@ describe("the two users", () => {
   test("migrating again with new passwords lets the old ones in no more", async () => {
     const { ownerUrl, accounts, readerUrl } = await openTestDatabase();
     const password = randomBytes(12).toString("hex");
-    await migrate(ownerUrl, { ...accounts, reader: { ...accounts.reader, password } });
+    await migrate(ownerUrl, { ...accounts, reader: { ...accounts.reader, password } }, KEEP);
     await expect(connect(readerUrl)).rejects.toThrow(DENIED);
     const changed = new URL(readerUrl);
     changed.password = password;

@@ -17,6 +17,7 @@ import {
   testBrokers,
   testKafka,
   until,
+  KEEP,
 } from "./harness.ts";
 
 beforeEach(() => freshTopics());
@@ -40,9 +41,8 @@ function openPublisher(brokers: readonly string[] = testBrokers(), bufferRecords
     const metric = await metrics.registry.getSingleMetric("producer_buffered_records")!.get();
     return metric.values[0]!.value;
   };
-  const room = () => publisher.room();
   const close = (deadlineMs?: number) => publisher.close(deadlineMs);
-  return { ...publisher, room, close, dropped, buffered };
+  return { ...publisher, close, dropped, buffered };
 }
 
 /** Everything the topics hold, read from their start until `isEnough` says so. */
@@ -184,12 +184,12 @@ describe("with Kafka away", () => {
 
   test("delivers all it held when Kafka comes back, with what it had to drop, by run", async () => {
     const kafka = await openKafkaProxy();
-    const { publish, readiness, room, close } = openPublisher(kafka.brokers, 500);
+    const { publish, readiness, hasRoom, close } = openPublisher(kafka.brokers, 500);
     await until("the first failure", () => readiness().reason?.includes("ECONNREFUSED") === true);
     for (const log of many(500, { level: "ERROR" })) publish(log);
     for (const log of many(7, { level: "INFO", run_id: "run-1" })) publish(log);
     await kafka.open();
-    await room();
+    await until("half of the buffer to be free", hasRoom);
     for (const log of many(10)) publish(log);
     await close();
 
@@ -231,17 +231,33 @@ describe("with Kafka away", () => {
     expect(await buffered()).toBe(0);
   });
 
-  test("room() is there while half of the buffer is free, and otherwise once Kafka takes records", async () => {
+  test("has room while half of the buffer is free, and otherwise once Kafka takes records", async () => {
     const kafka = await openKafkaProxy();
-    const { publish, room } = openPublisher(kafka.brokers, 100);
-    await room();
+    const { publish, hasRoom } = openPublisher(kafka.brokers, 100);
+    expect(hasRoom()).toBe(true);
     for (const log of many(100, { level: "ERROR" })) publish(log);
-    let hasRoom = false;
-    const waiting = room().then(() => (hasRoom = true));
-    await new Promise((resolve) => setImmediate(resolve));
-    expect(hasRoom).toBe(false);
+    expect(hasRoom()).toBe(false);
     await kafka.open();
-    await waiting;
+    await until("room", hasRoom);
+  });
+
+  test("a value sent as it is has no number, is not counted, and does not hold up what is", async () => {
+    const { publishJson, publishAsIs, close, source } = openPublisher();
+    const sent = publishJson("INFO", JSON.stringify(aRequestLog()));
+    expect(JSON.parse(sent!)).toMatchObject({ source, seq: 1 });
+    expect(publishAsIs("INFO", sent!)).toBe(true);
+    expect(publishAsIs("ERROR", '{"no":"record"}')).toBe(true);
+    await close();
+    expect(publishAsIs("INFO", "too late")).toBe(false);
+    expect(publishJson("INFO", "{}")).toBeUndefined();
+    const received = await readTopics(["info-logs", "error-logs"], (values) => values.length === 3);
+    expect(
+      received.filter(({ topic }) => topic === "info-logs").map(({ value }) => JSON.stringify(value)),
+    ).toEqual([...[sent, sent]]);
+    const statuses = await readTopics(["publisher-status"], (values) =>
+      values.some(({ value }) => (value as PublisherStatus).closed),
+    );
+    expect(statuses.at(-1)!.value).toMatchObject({ last_seq: 1, acknowledged: 1 });
   });
 });
 
@@ -265,7 +281,14 @@ test("connections cut in place of Kafka's answers lose no record, and double non
   );
 
   const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, metrics: createMetrics() },
+    ...{
+      brokers: testBrokers(),
+      group: randomUUID(),
+      writerUrl,
+      logger: silent,
+      keep: KEEP,
+      metrics: createMetrics(),
+    },
     onCrash: (error) => {
       throw error;
     },

@@ -11,7 +11,7 @@ function spelled(type: string): string {
   return type
     .toLowerCase()
     .replace(/^boolean$/, "tinyint(1)")
-    .replace(/^(bigint|int|smallint)\(\d+\)/, "$1")
+    .replace(/^(bigint|int|smallint|tinyint)\(\d+\)/, "$1")
     .replace(/^json$/, "longtext") // MariaDB's JSON
     .replaceAll(", ", ",");
 }
@@ -21,7 +21,8 @@ test("the Drizzle mirror equals the migrated database, column by column and key 
   const columns = await rowsOf(
     pool,
     `SELECT TABLE_NAME AS t, COLUMN_NAME AS c, COLUMN_TYPE AS type, IS_NULLABLE AS nullable
-       FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME <> 'schema_migrations'`,
+       FROM information_schema.COLUMNS JOIN information_schema.TABLES USING (TABLE_SCHEMA, TABLE_NAME)
+      WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME <> 'schema_migrations'`,
     [name],
   );
   const migrated = columns.map(

@@ -26,6 +26,7 @@ import {
   testBrokers,
   testKafka,
   until,
+  KEEP,
 } from "./harness.ts";
 
 const MINUTE_MS = 60_000;
@@ -62,7 +63,7 @@ function openTestSimulations(brokers: readonly string[] = testBrokers()) {
 function startTestConsumer(writerUrl: string, options: Partial<ConsumerOptions> = {}) {
   const metrics = createMetrics();
   const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, metrics },
+    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, keep: KEEP, metrics },
     onCrash: (error) => {
       throw error;
     },

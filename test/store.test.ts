@@ -4,14 +4,15 @@ import { openIngestConnections } from "../consumer/connection.ts";
 import { decodeAll } from "../consumer/decode.ts";
 import { isPoison } from "../consumer/faults.ts";
 import { bytes, datetime, text } from "../consumer/literals.ts";
-import { loadPosition } from "../consumer/position.ts";
+import { knownPosition, loadPosition } from "../consumer/position.ts";
 import { requestLogs } from "../consumer/request-logs.ts";
-import { storeEntries, type Stored } from "../consumer/store.ts";
+import { createStore, storeEntries, type Stored } from "../consumer/store.ts";
 import { MAX_LENGTH } from "../contract/request-log.ts";
 import type { RequestLogRow } from "../contract/request-log-row.ts";
 import { aRequestLog, closedPort, numberOf, openTestDatabase, rowsOf, until } from "./harness.ts";
 
 const AT = { cluster: "cluster-1", topic: "info-logs", partition: 3 };
+const kind = requestLogs();
 const ROWS = "SELECT COUNT(*) FROM api_logs";
 
 /** Records of one partition from offset `from` on, decoded as the consumer does. */
@@ -20,7 +21,7 @@ function entriesOf(values: readonly (object | string)[], from = 0) {
     ...{ ...AT, offset: BigInt(from + i), timeMs: Date.now(), key: null },
     value: Buffer.from(typeof value === "string" ? value : JSON.stringify(value)),
   }));
-  return decodeAll(records, requestLogs);
+  return decodeAll(records, kind);
 }
 
 const logs = (count: number) => Array.from({ length: count }, () => aRequestLog());
@@ -30,15 +31,14 @@ async function openStore() {
   const database = await openTestDatabase();
   const connections = openIngestConnections(database.writerUrl, 3);
   onTestFinished(() => connections.close());
-  await loadPosition(connections, AT, { partition: AT.partition, start: 0n, end: 1_000n }, "test");
+  await loadPosition(connections, AT, undefined, { partition: AT.partition, start: 0n, end: 1_000n }, "test");
 
-  const store = (entries: ReturnType<typeof entriesOf>, start = 0n, owner = "test"): Promise<Stored> =>
-    storeEntries(
-      connections,
-      requestLogs,
-      { ...AT, start, end: start + BigInt(entries.length), owner },
-      entries,
-    );
+  const rows = createStore(connections);
+  const ours = requestLogs(); // remembers what this database holds
+  const store = (entries: ReturnType<typeof entriesOf>, start = 0n, owner = "test"): Promise<Stored> => {
+    const end = start + BigInt(entries.length);
+    return storeEntries(rows, ours, { ...AT, start, end, logEnd: end, owner }, entries);
+  };
 
   /** The position and the counts beside it. */
   async function counts() {
@@ -55,7 +55,7 @@ describe("the store", () => {
   test("moves the position with the rows", async () => {
     const { pool, store, counts } = await openStore();
     expect(await store(entriesOf(logs(3)))).toEqual({
-      ...{ position: 3n, inserted: 3, duplicates: 0, deadLettered: 0 },
+      ...{ position: 3n, inserted: 3, duplicates: 0, deadLettered: 0, expired: 0 },
     });
     expect(await numberOf(pool, ROWS)).toBe(3);
     expect(await counts()).toEqual({ next_offset: 3, rows_in: 3, duplicates: 0, dead_lettered: 0 });
@@ -67,7 +67,7 @@ describe("the store", () => {
     const { pool, store, counts } = await openStore();
     await store(entriesOf(logs(5)), 0n, "another");
     const late = await store(entriesOf(["garbage", ...logs(2)]));
-    expect(late).toEqual({ position: 5n, inserted: 0, duplicates: 0, deadLettered: 0 });
+    expect(late).toEqual({ position: 5n, inserted: 0, duplicates: 0, deadLettered: 0, expired: 0 });
     expect(await numberOf(pool, ROWS)).toBe(5);
     expect(await counts()).toEqual({ next_offset: 5, rows_in: 5, duplicates: 0, dead_lettered: 0 });
     expect(await numberOf(pool, "SELECT COUNT(*) FROM dead_letters")).toBe(0);
@@ -80,7 +80,7 @@ describe("the store", () => {
     await store(entriesOf([twin!]));
     await pool.query("UPDATE api_logs SET service = 'the first one stays'");
     expect(await store(entriesOf([fresh[0]!, twin!, fresh[1]!, "garbage", fresh[2]!], 1), 1n)).toEqual({
-      ...{ position: 6n, inserted: 3, duplicates: 1, deadLettered: 1 },
+      ...{ position: 6n, inserted: 3, duplicates: 1, deadLettered: 1, expired: 0 },
     });
     expect(await numberOf(pool, ROWS)).toBe(4);
     expect(await counts()).toEqual({ next_offset: 6, rows_in: 4, duplicates: 1, dead_lettered: 1 });
@@ -130,8 +130,8 @@ describe("the store", () => {
 
   test("moves on over an empty span", async () => {
     const { connections, counts } = await openStore();
-    const span = { ...AT, start: 0n, end: 7n, owner: "test" };
-    expect(await storeEntries(connections, requestLogs, span, [])).toMatchObject({
+    const span = { ...AT, start: 0n, end: 7n, logEnd: 7n, owner: "test" };
+    expect(await storeEntries(createStore(connections), kind, span, [])).toMatchObject({
       position: 7n,
       inserted: 0,
     });
@@ -144,7 +144,7 @@ describe("the store", () => {
     const values: object[] = logs(40);
     values[17] = { ...aRequestLog(), deep };
     expect(await store(entriesOf(values))).toEqual({
-      ...{ position: 40n, inserted: 39, duplicates: 0, deadLettered: 1 },
+      ...{ position: 40n, inserted: 39, duplicates: 0, deadLettered: 1, expired: 0 },
     });
     expect(await numberOf(pool, ROWS)).toBe(39);
     expect(await counts()).toEqual({ next_offset: 40, rows_in: 39, duplicates: 0, dead_lettered: 1 });
@@ -193,7 +193,7 @@ describe("the store", () => {
           [],
         );
         start += entries.length;
-        rows += new Set(entries.map(({ row }) => requestLogs.table.identity(row!))).size;
+        rows += new Set(entries.map(({ row }) => kind.table.identity(row!))).size;
       }),
       { numRuns: 25, endOnFailure: true },
     );
@@ -218,8 +218,8 @@ describe("the store", () => {
     url.port = String(await closedPort());
     const away = openIngestConnections(url.href, 1);
     onTestFinished(() => away.close());
-    const span = { ...AT, start: 0n, end: 3n, owner: "test" };
-    const failure: unknown = await storeEntries(away, requestLogs, span, entriesOf(logs(3))).catch(
+    const span = { ...AT, start: 0n, end: 3n, logEnd: 3n, owner: "test" };
+    const failure: unknown = await storeEntries(createStore(away), kind, span, entriesOf(logs(3))).catch(
       (e: unknown) => e,
     );
     expect(failure).toMatchObject({ code: "ECONNREFUSED" });
@@ -353,5 +353,29 @@ describe("literals", () => {
   test("NULL is NULL", async () => {
     const select = await openSelect();
     expect(await select([text(null), bytes(null)])).toEqual([null, null]);
+  });
+});
+
+describe("the position", () => {
+  test("is no gap when another consumer went beyond the end that was read meanwhile", async () => {
+    const { pool, connections, store } = await openStore();
+    const known = await knownPosition(connections, AT);
+    await store(entriesOf(logs(5)), 0n, "another");
+    const log = { partition: AT.partition, start: 3n, end: 3n }; // as it was, and has since been cut
+    expect(await loadPosition(connections, AT, known, log, "test")).toEqual({ position: 5n });
+    expect(await numberOf(pool, "SELECT COUNT(*) FROM ingest_gaps")).toBe(0);
+  });
+
+  test("outside the log is a gap, once", async () => {
+    const { pool, connections, store } = await openStore();
+    await store(entriesOf(logs(5)));
+    const log = { partition: AT.partition, start: 8n, end: 20n };
+    expect(await loadPosition(connections, AT, 5n, log, "test")).toEqual({
+      ...{ position: 8n, gap: { from: 5n, to: 8n } },
+    });
+    expect(await loadPosition(connections, AT, 5n, log, "late")).toEqual({ position: 8n });
+    expect(await rowsOf(pool, "SELECT from_offset, to_offset, log_end FROM ingest_gaps")).toEqual([
+      { from_offset: 5, to_offset: 8, log_end: 20 },
+    ]);
   });
 });

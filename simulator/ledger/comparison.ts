@@ -150,8 +150,9 @@ async function* lettersOf({ header }: Tally, store: Store): AsyncGenerator<strin
 
 async function dropsOf({ header }: Tally, store: Store): Promise<Record<string, number>> {
   const drops = await store.query(
-    "SELECT reason, SUM(dropped) AS dropped FROM publisher_drops WHERE run_id = ? GROUP BY reason",
-    [header.run_id],
+    `SELECT reason, SUM(dropped) AS dropped FROM publisher_drops WHERE run_id = ? GROUP BY reason
+     UNION ALL SELECT reason, SUM(dropped) FROM ingest_drops WHERE run_id = ? GROUP BY reason`,
+    [header.run_id, header.run_id],
   );
   return Object.fromEntries(drops.map(({ reason, dropped }) => [String(reason), Number(dropped)]));
 }

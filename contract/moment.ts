@@ -1,4 +1,5 @@
-import { durationSetting } from "../../contract/units.ts";
+import { z } from "zod";
+import { durationSetting } from "./units.ts";
 
 export const MOMENT_RULE =
   "must be a time such as now-1h, 2026-11-21, '2026-11-21 10:00' (UTC) or 2026-11-21T10:00:00.000+01:00";
@@ -24,3 +25,11 @@ function before(now: Date, duration: string): Date | undefined {
   const ms = durationSetting.safeParse(duration).data;
   return ms === undefined ? undefined : new Date(now.getTime() - ms);
 }
+
+/** A setting that names a moment. @param now what `now` in it means, the same for all settings of a command */
+export const momentSetting = (now: Date) =>
+  z.string().transform((text, context): Date => {
+    const moment = parseMoment(text, now);
+    if (moment === undefined) context.addIssue(MOMENT_RULE);
+    return moment ?? z.NEVER;
+  });

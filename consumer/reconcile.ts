@@ -1,0 +1,216 @@
+import { FUNNEL_STEPS, LATENCY_BUCKET_SQL, RESOLUTIONS, ROUTE_ID_SQL } from "../contract/rollup.ts";
+import type { Connection, Row } from "../init_db/database.ts";
+import { tryLock, unlock } from "../init_db/locks.ts";
+import { datetime, number, text } from "./literals.ts";
+import { FOLDED_SHARD, ROLLUP_TABLES, USERS_TABLE, type RollupTable } from "./rollup-tables.ts";
+
+/** Rollup cells that did not say what they were made of, by table. */
+export type Corrections = ReadonlyMap<string, number>;
+
+export interface ReconcileOptions {
+  readonly fromS: number; // Unix seconds
+  readonly toS: number;
+  /** Leave out `api_users_1d`, which takes a look at all rows of each day; default false. */
+  readonly withoutUsers?: boolean;
+  /** Only count. */
+  readonly dryRun?: boolean;
+  /** Called after each table and piece of time. */
+  readonly onProgress?: (table: string, uptoS: number) => void;
+}
+
+const HOUR_S = 3_600;
+
+/**
+ * Makes the rollups of a time say what they were made of: raw rows -> 10 s and 1 min, 1 min -> 1 h, 1 h -> a day, as far back
+ * as both sides are kept. They are read in one snapshot, in which they belong together because rows and rollups change in
+ * one transaction; the difference is then added. So records that come in meanwhile neither wait nor are counted twice, and doing it
+ * again changes nothing. Two at once would correct twice, so the second waits.
+ * @throws Error when another one has been at it for a minute
+ */
+export async function reconcile(connection: Connection, options: ReconcileOptions): Promise<Corrections> {
+  if (!(await tryLock(connection, "reconcile", 60)))
+    throw new Error("somebody else has been reconciling for 60 s; wait for it, then repeat");
+  try {
+    return await reconcileAlone(connection, options);
+  } finally {
+    await unlock(connection, "reconcile");
+  }
+}
+
+async function reconcileAlone(
+  connection: Connection,
+  { fromS, toS, withoutUsers = false, dryRun = false, onProgress }: ReconcileOptions,
+): Promise<Corrections> {
+  const corrections = new Map<string, number>();
+  const kept = await keptFrom(connection);
+  for (const table of TABLES) {
+    if (withoutUsers && table.name === USERS_TABLE.name) continue;
+    const boundS = Math.max(...table.keptBy.map((name) => kept.get(name) ?? 0));
+    for (let startS = fromS - (fromS % table.pieceS); startS < toS; startS += table.pieceS) {
+      if (startS < boundS) continue;
+      const differences = await compare(connection, table, startS, startS + table.pieceS);
+      if (differences.length > 0)
+        corrections.set(table.name, (corrections.get(table.name) ?? 0) + differences.length);
+      if (!dryRun && differences.length > 0) {
+        await nameRoutes(connection, startS, startS + table.pieceS);
+        await add(connection, table, differences);
+      }
+      onProgress?.(table.name, startS + table.pieceS);
+    }
+  }
+  return corrections;
+}
+
+/** A rollup table and what it is made of. */
+interface Reconciled extends RollupTable {
+  readonly keptBy: readonly string[]; // names in `retention`: of both sides
+  readonly pieceS: number; // compared at once; whole buckets of both sides
+  readonly source: (fromS: number, toS: number) => string; // a SELECT of all columns but the shard
+}
+
+const MS = "CAST(response_time_ms AS DECIMAL(18, 3))";
+const bucketOf = (seconds: number) => `(TO_SECONDS(timestamp) - 62167219200) DIV ${seconds} * ${seconds}`;
+const rowsOf = (fromS: number, toS: number) =>
+  `FROM api_logs WHERE timestamp >= ${datetime(fromS * 1_000)} AND timestamp < ${datetime(toS * 1_000)}`;
+
+const TABLES: readonly Reconciled[] = ROLLUP_TABLES.map((table) => {
+  const { name, resolution, seconds } = table;
+  const level = RESOLUTIONS.findIndex((candidate) => candidate.name === resolution);
+  const finer = level >= 2 && table !== USERS_TABLE ? RESOLUTIONS[level - 1]!.name : undefined;
+  const finerTable = name.replace(resolution, finer ?? "");
+  return {
+    ...table,
+    keptBy: [resolution, finer ?? "api_logs"],
+    pieceS: Math.max(HOUR_S, seconds),
+    source: (fromS, toS) => {
+      if (finer === undefined)
+        return `SELECT ${bucketOf(seconds)} AS bucket_s, ${columnsOfRows(table)} ${rowsOf(fromS, toS)}${table === USERS_TABLE ? " AND user_id IS NOT NULL" : ""}`;
+      const columns = [...table.key.slice(1), ...table.added, ...Object.keys(table.extremes)];
+      return `SELECT bucket_s DIV ${seconds} * ${seconds} AS bucket_s, ${columns.join(", ")}
+                FROM ${finerTable} WHERE bucket_s >= ${fromS} AND bucket_s < ${toS}`;
+    },
+  };
+});
+
+/** What one raw row is in a rollup. */
+function columnsOfRows(table: RollupTable): string {
+  if (table === USERS_TABLE) {
+    const steps = FUNNEL_STEPS.map(
+      ({ column, method, endpoint }) =>
+        `status_code < 400 AND CAST(method AS BINARY) = '${method}' AND CAST(endpoint AS BINARY) = '${endpoint}' AS ${column}`,
+    );
+    return `user_id COLLATE utf8mb4_bin AS user_id, 1 AS count, status_code >= 400 AS errors,
+            ${steps.join(", ")}, ${MS} AS sum_ms, timestamp AS first_at, timestamp AS last_at`;
+  }
+  if (table.key.includes("bucket"))
+    return `${ROUTE_ID_SQL} AS route_id, ${LATENCY_BUCKET_SQL} AS bucket, 1 AS count`;
+  return `${ROUTE_ID_SQL} AS route_id, status_code, level, 1 AS count, ${MS} AS sum_ms,
+          COALESCE(bytes_in, 0) AS bytes_in, COALESCE(bytes_out, 0) AS bytes_out, ${MS} AS max_ms`;
+}
+
+/** A cell whose sides differ: its key, what is to be added, and of each extreme what the source says (null: it has no such cell). */
+type Difference = Row;
+
+async function compare(
+  connection: Connection,
+  { name, key, added, extremes, source }: Reconciled,
+  fromS: number,
+  toS: number,
+): Promise<Difference[]> {
+  const keys = key.join(", ");
+  const ends = Object.entries(extremes);
+  const select = (sign: "" | "-", is: (column: string, take: string) => string) =>
+    [
+      keys,
+      ...added.map((column) => `${sign}SUM(${column}) AS ${column}`),
+      ...ends.map(([c, take]) => is(c, take)),
+    ].join(", ");
+  const differs = [
+    ...added.map((column) => `SUM(${column}) <> 0`),
+    ...ends.map(([column, take]) => `NOT COALESCE(${take}(${column}_is) = ${take}(${column}_was), TRUE)`),
+  ];
+  await connection.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+  await connection.query("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+  try {
+    const [rows] = await connection.query<Row[]>(
+      `SELECT ${select("", (column, take) => `${take}(${column}_is) AS ${column}_is, ${take}(${column}_was) AS ${column}_was`)}
+         FROM (SELECT ${select("", (column, take) => `${take}(${column}) AS ${column}_is, NULL AS ${column}_was`)}
+                 FROM (${source(fromS, toS)}) AS source GROUP BY ${keys}
+               UNION ALL
+               SELECT ${select("-", (column, take) => `NULL, ${take}(${column})`)}
+                 FROM ${name} WHERE bucket_s >= ${fromS} AND bucket_s < ${toS} GROUP BY ${keys}) AS sides
+        GROUP BY ${keys} HAVING ${differs.join(" OR ")}`,
+    );
+    return rows;
+  } finally {
+    await connection.query("ROLLBACK");
+  }
+}
+
+const CELLS_PER_STATEMENT = 1_000;
+
+async function add(
+  connection: Connection,
+  { name, key, added, extremes }: RollupTable,
+  differences: readonly Difference[],
+): Promise<void> {
+  const ends = Object.entries(extremes);
+  const columns = [...key, "shard", ...added, ...Object.keys(extremes)];
+  const changes = [
+    ...added.map((column) => `${column} = ${column} + VALUES(${column})`),
+    ...ends.map(([column, take]) => {
+      const choose = take === "MAX" ? "GREATEST" : "LEAST";
+      return `${column} = ${choose}(${column}, VALUES(${column}))`;
+    }),
+  ];
+  for (let i = 0; i < differences.length; i += CELLS_PER_STATEMENT) {
+    const part = differences.slice(i, i + CELLS_PER_STATEMENT);
+    const values = part.map((cell) =>
+      [
+        ...key.map((column) => literal(cell[column])),
+        String(FOLDED_SHARD),
+        ...added.map((column) => literal(cell[column])),
+        ...ends.map(([column]) =>
+          literal(cell[`${column}_is`] ?? (column === "max_ms" ? 0 : cell[`${column}_was`])),
+        ),
+      ].join(","),
+    );
+    await connection.query(
+      `INSERT INTO ${name} (${columns.join(", ")}) VALUES ${values.map((row) => `(${row})`).join(",")}
+       ON DUPLICATE KEY UPDATE ${changes.join(", ")}`,
+    );
+  }
+  if ("max_ms" in extremes) {
+    for (const cell of differences.filter(
+      ({ max_ms_is, max_ms_was }) => Number(max_ms_was ?? 0) > Number(max_ms_is ?? 0),
+    ))
+      await connection.query(
+        `UPDATE ${name} SET max_ms = ${literal(cell["max_ms_is"] ?? 0)}
+          WHERE ${key.map((column) => `${column} = ${literal(cell[column])}`).join(" AND ")} AND max_ms > ${literal(cell["max_ms_is"] ?? 0)}`,
+      );
+  }
+}
+
+/** Numbers may come as text, because they can have more digits than a double holds; other texts are names. */
+function literal(value: unknown): string {
+  if (value instanceof Date) return datetime(value.getTime());
+  if (typeof value === "number" || typeof value === "bigint") return number(value);
+  return text(String(value));
+}
+
+/** Routes that rows have and nobody named: their consumers did so before, unless the table was changed by hand. */
+async function nameRoutes(connection: Connection, fromS: number, toS: number): Promise<void> {
+  const [rows] = await connection.query<Row[]>(
+    `SELECT DISTINCT ${ROUTE_ID_SQL} AS route_id, service, method, endpoint ${rowsOf(fromS, toS)}`,
+  );
+  for (const { route_id, service, method, endpoint } of rows)
+    await connection.query(
+      `INSERT INTO api_routes (route_id, service, method, endpoint) VALUES (${[route_id, service, method, endpoint].map(literal).join(",")})
+       ON DUPLICATE KEY UPDATE route_id = api_routes.route_id`,
+    );
+}
+
+async function keptFrom(connection: Connection): Promise<ReadonlyMap<string, number>> {
+  const [rows] = await connection.query<Row[]>("SELECT name, kept_from_s FROM retention");
+  return new Map(rows.map(({ name, kept_from_s }) => [String(name), Number(kept_from_s)]));
+}

@@ -1,0 +1,34 @@
+-- Requests in each window of v_spans. With WHERE span = '24h' both databases read that window's rollup only: the condition
+-- reaches the parts of the union, and the others are impossible.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_span_requests AS
+SELECT '5m' COLLATE utf8mb4_unicode_ci AS span, route_id, status_code, SUM(count) AS count, SUM(sum_ms) AS sum_ms, MAX(max_ms) AS max_ms,
+       SUM(bytes_in) AS bytes_in, SUM(bytes_out) AS bytes_out
+  FROM api_rollup_10s WHERE bucket_s >= (UNIX_TIMESTAMP() DIV 10 - 30) * 10 GROUP BY route_id, status_code
+UNION ALL
+SELECT '30m' COLLATE utf8mb4_unicode_ci AS span, route_id, status_code, SUM(count) AS count, SUM(sum_ms) AS sum_ms, MAX(max_ms) AS max_ms,
+       SUM(bytes_in) AS bytes_in, SUM(bytes_out) AS bytes_out
+  FROM api_rollup_10s WHERE bucket_s >= (UNIX_TIMESTAMP() DIV 10 - 180) * 10 GROUP BY route_id, status_code
+UNION ALL
+SELECT '1h' COLLATE utf8mb4_unicode_ci AS span, route_id, status_code, SUM(count) AS count, SUM(sum_ms) AS sum_ms, MAX(max_ms) AS max_ms,
+       SUM(bytes_in) AS bytes_in, SUM(bytes_out) AS bytes_out
+  FROM api_rollup_1m WHERE bucket_s >= (UNIX_TIMESTAMP() DIV 60 - 60) * 60 GROUP BY route_id, status_code
+UNION ALL
+SELECT '6h' COLLATE utf8mb4_unicode_ci AS span, route_id, status_code, SUM(count) AS count, SUM(sum_ms) AS sum_ms, MAX(max_ms) AS max_ms,
+       SUM(bytes_in) AS bytes_in, SUM(bytes_out) AS bytes_out
+  FROM api_rollup_1m WHERE bucket_s >= (UNIX_TIMESTAMP() DIV 60 - 360) * 60 GROUP BY route_id, status_code
+UNION ALL
+SELECT '24h' COLLATE utf8mb4_unicode_ci AS span, route_id, status_code, SUM(count) AS count, SUM(sum_ms) AS sum_ms, MAX(max_ms) AS max_ms,
+       SUM(bytes_in) AS bytes_in, SUM(bytes_out) AS bytes_out
+  FROM api_rollup_1h WHERE bucket_s >= (UNIX_TIMESTAMP() DIV 3600 - 24) * 3600 GROUP BY route_id, status_code
+UNION ALL
+SELECT '3d' COLLATE utf8mb4_unicode_ci AS span, route_id, status_code, SUM(count) AS count, SUM(sum_ms) AS sum_ms, MAX(max_ms) AS max_ms,
+       SUM(bytes_in) AS bytes_in, SUM(bytes_out) AS bytes_out
+  FROM api_rollup_1h WHERE bucket_s >= (UNIX_TIMESTAMP() DIV 3600 - 72) * 3600 GROUP BY route_id, status_code
+UNION ALL
+SELECT '7d' COLLATE utf8mb4_unicode_ci AS span, route_id, status_code, SUM(count) AS count, SUM(sum_ms) AS sum_ms, MAX(max_ms) AS max_ms,
+       SUM(bytes_in) AS bytes_in, SUM(bytes_out) AS bytes_out
+  FROM api_rollup_1h WHERE bucket_s >= (UNIX_TIMESTAMP() DIV 3600 - 168) * 3600 GROUP BY route_id, status_code
+UNION ALL
+SELECT '30d' COLLATE utf8mb4_unicode_ci AS span, route_id, status_code, SUM(count) AS count, SUM(sum_ms) AS sum_ms, MAX(max_ms) AS max_ms,
+       SUM(bytes_in) AS bytes_in, SUM(bytes_out) AS bytes_out
+  FROM api_rollup_1d WHERE bucket_s >= (UNIX_TIMESTAMP() DIV 86400 - 30) * 86400 GROUP BY route_id, status_code
