@@ -166,6 +166,7 @@ describe("inventory and login", () => {
     expect(status).toBe(200);
     const { token, user_id } = answer as { token: string; user_id: number };
     expect(user_id).toBe(42);
+    expect(records.at(-1)).toMatchObject({ endpoint: "/login", user_id: "42" });
     await ask("GET", "/products", undefined, { authorization: `Bearer ${token}` });
     expect(records.at(-1)).toMatchObject({ endpoint: "/products", user_id: "42" });
     await ask("GET", "/products", undefined, { authorization: `Bearer ${token}x` });

@@ -25,7 +25,7 @@ import { ordersRoutes } from "./routes/orders.ts";
 import { productsRoutes } from "./routes/products.ts";
 import { shopStatusRoutes } from "./routes/status.ts";
 import { usersRoutes } from "./routes/users.ts";
-import { Sessions } from "./sessions.ts";
+import { namedUser, Sessions } from "./sessions.ts";
 import { Shop } from "./shop.ts";
 import { createTrafficModel } from "./traffic-model.ts";
 import type { TrafficModel } from "./traffic-model.ts";
@@ -66,7 +66,7 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
       {
         service: serviceOf,
         instance,
-        userId: (c) => sessions.userId(c.req.header("authorization"))?.toString(),
+        userId: (c) => (namedUser(c) ?? sessions.userId(c.req.header("authorization")))?.toString(),
         isDebug: (c) => isDebugRoute(routePath(c, -1)),
         extra: incidentOf,
         maskIp: settings.API_MASK_IP === "yes",

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { Context } from "hono";
 
 /** Sessions kept in memory; beyond it the oldest is signed out. */
 export const MAX_SESSIONS = 10_000;
@@ -22,4 +23,15 @@ export class Sessions {
     const token = /^Bearer (\S+)$/i.exec(authorization ?? "")?.[1];
     return token === undefined ? undefined : this.#userIdOfToken.get(token);
   }
+}
+
+const USER = "user_id";
+
+/** Says whose request this is, for a route that finds out while it answers: the request log then names the user. */
+export function nameUser(c: Context, userId: number): void {
+  c.set(USER, userId);
+}
+
+export function namedUser(c: Context): number | undefined {
+  return c.get(USER) as number | undefined;
 }

@@ -1,7 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { jsonBody } from "../json-body.ts";
 import { FAULTS, json, problem, PROBLEMS } from "../problem.ts";
-import type { Sessions } from "../sessions.ts";
+import { nameUser, type Sessions } from "../sessions.ts";
 import type { Shop } from "../shop.ts";
 
 /** Of every user there is. Public by design: the people are made up and their accounts guard nothing. */
@@ -50,6 +50,7 @@ export function loginRoutes(shop: Shop, sessions: Sessions): OpenAPIHono {
     if (userId === undefined || password !== DEMO_PASSWORD) {
       return problem(c, 401, "BAD_CREDENTIALS", "username or password is wrong");
     }
+    nameUser(c, userId);
     return c.json({ token: sessions.signIn(userId), user_id: userId }, 200);
   });
 }
