@@ -32,7 +32,7 @@ test.skipIf(process.platform !== "linux")("the CPU time of a process grows with 
   expect(cpuSecondsOf(undefined)).toBeUndefined();
 });
 
-test.each(["api", "consumer", "delay"])(
+test.each(["api", "consumer", "delay", "store"])(
   "%s names every wrong option at once, before it starts anything",
   (name) => {
     const { status, stderr } = spawnSync(process.execPath, [`bench/${name}.ts`, "--repeats=0", "--seed=x"], {
@@ -43,3 +43,11 @@ test.each(["api", "consumer", "delay"])(
     expect(stderr).toMatch(/--seed=x must be a whole number/);
   },
 );
+
+test("a part that a benchmark has not is refused with those it has", () => {
+  const { status, stderr } = spawnSync(process.execPath, ["bench/store.ts", "--only=none,some"], {
+    encoding: "utf8",
+  });
+  expect(status).toBe(104);
+  expect(stderr).toMatch(/--only=none,some must be some of none,level,/);
+});

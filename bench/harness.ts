@@ -9,7 +9,7 @@ import { Command } from "commander";
 import { pino } from "pino";
 import { z } from "zod";
 import { onShutdownSignal } from "../cli/lifecycle.ts";
-import { readSettings } from "../contract/config.ts";
+import { keepOf, readSettings, retentionSettings } from "../contract/config.ts";
 import { EXIT, isErrorCode, messageOf, RushhourError } from "../contract/errors.ts";
 import { allTopics } from "../contract/topics.ts";
 import { startEngines, runningEngines, type Engines } from "../engines/engines.ts";
@@ -43,6 +43,8 @@ export interface Benchmark<Name extends string> {
   readonly name: string; // of its file
   readonly description: string;
   readonly options: Readonly<Record<Name, NumberOption>>;
+  /** What `--only` can choose from; without them there is no such option. */
+  readonly parts?: readonly string[];
   /** @returns the report in Markdown */
   readonly measure: (bench: Bench, values: Readonly<Record<Name, number>>) => Promise<string>;
 }
@@ -52,6 +54,8 @@ export interface Bench {
   readonly progress: (text: string) => void;
   /** What is opened last is closed first, however the benchmark ends. */
   readonly onClose: (close: () => unknown) => void;
+  /** Parts given with `--only`; undefined without it. */
+  readonly only: ReadonlySet<string> | undefined;
 }
 
 export const REPEATS: NumberOption = {
@@ -75,19 +79,17 @@ export async function runBenchmark<Name extends string>(benchmark: Benchmark<Nam
       try {
         await close();
       } catch (error) {
-        bench.progress(`not closed in order: ${messageOf(error)}`); // the others must be all the same
+        progress(`not closed in order: ${messageOf(error)}`); // the others must be all the same
       }
     }
   };
   const forget = onShutdownSignal(() => {
     void closeAll().finally(() => process.exit(EXIT.stoppedBySignal));
   });
-  const bench: Bench = {
-    progress: (text) => console.error(`${new Date().toISOString().slice(11, 19)} ${text}`),
-    onClose: (close) => open.push(close),
-  };
+  const progress = (text: string) => console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
   try {
-    console.log(await benchmark.measure(bench, readOptions(benchmark)));
+    const { values, only } = readOptions(benchmark);
+    console.log(await benchmark.measure({ progress, onClose: (close) => open.push(close), only }, values));
   } catch (error) {
     const isKnown = isErrorCode((error as { code?: unknown }).code);
     console.error(isKnown ? `bench: ${messageOf(error)}` : error);
@@ -98,13 +100,14 @@ export async function runBenchmark<Name extends string>(benchmark: Benchmark<Nam
   }
 }
 
-function readOptions<Name extends string>({ name, description, options }: Benchmark<Name>) {
+function readOptions<Name extends string>({ name, description, options, parts }: Benchmark<Name>) {
   const entries = Object.entries<NumberOption>(options);
   const command = new Command(`node bench/${name}.ts`)
     .description(description)
     .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? EXIT.ok : EXIT.invalidUsage));
   for (const [option, { help, fallback }] of entries)
     command.option(`--${option} <n>`, `${help} (default ${fallback})`);
+  if (parts) command.option("--only <names>", `measure these alone, such as ${parts.slice(0, 2).join()}`);
   command.addHelpText(
     "after",
     `\nStarts engines of its own; the report goes to standard output as a Markdown table.\n
@@ -113,16 +116,25 @@ Examples:
   node bench/${name}.ts --repeats 1 > report.md`,
   );
   const given = command.parse().opts<Record<string, string>>();
-  const settings = z.object(
-    Object.fromEntries(
+  const partRule = `must be some of ${parts?.join()}`;
+  const settings = z.object({
+    ...Object.fromEntries(
       entries.map(([option, { fallback, min, max }]) => {
         const rule = `must be a whole number from ${min} to ${max}`;
         return [option, z.coerce.number(rule).int(rule).min(min, rule).max(max, rule).default(fallback)];
       }),
     ),
+    only: z
+      .string()
+      .transform((names) => new Set(names.split(",")))
+      .refine((names) => [...names].every((part) => parts?.includes(part)), partRule)
+      .optional(),
+  });
+  const flags = [...Object.keys(options), "only"].map(
+    (option) => [option, { flag: `--${option}`, value: given[option] }] as const,
   );
-  const flags = entries.map(([option]) => [option, { flag: `--${option}`, value: given[option] }] as const);
-  return readSettings(settings, {}, Object.fromEntries(flags)) as Record<Name, number>;
+  const { only, ...values } = readSettings(settings, {}, Object.fromEntries(flags));
+  return { values: values as Record<Name, number>, only };
 }
 
 /* ---- figures ---- */
@@ -182,6 +194,15 @@ export function cpuSecondsOf(pid: number | undefined): number | undefined {
   return (Number(fields[11]) + Number(fields[12])) / 100; // clock ticks: USER_HZ is 100 on Linux
 }
 
+/** @returns a function that gives µs of CPU a row since this call; undefined where they cannot be read */
+export function stopwatchOfCpu(pid: number | undefined, rows: number): () => number | undefined {
+  const start = cpuSecondsOf(pid);
+  return () => {
+    const end = cpuSecondsOf(pid);
+    return start === undefined || end === undefined ? undefined : ((end - start) * 1e6) / rows;
+  };
+}
+
 /* ---- engines ---- */
 
 export interface Servers {
@@ -201,27 +222,39 @@ export interface DatabaseServer {
 
 /** A Kafka with empty topics, never one that exists: the topics' names are fixed, and they shall hold our records only. */
 export async function startServers(bench: Bench, wanted: { mariadb: boolean }): Promise<Servers> {
-  const engines = await startEmptyEngines(bench, wanted.mariadb);
+  const engines = await startEmptyEngines(bench, { kafka: true, ...wanted });
   const brokers = engines.kafkaBrokers!.split(",");
   const kafka = createKafka({ brokers, clientId: "rushhour-bench", logger: silent });
   const admin = await connectAdmin(kafka);
   await admin.createTopics(allTopics(6));
   await admin.close();
-  const pid = engines.processes.find(({ name }) => name === "mariadb")?.pid;
-  const mariadb = engines.mysqlUrl === undefined ? undefined : await databaseServer(engines.mysqlUrl, pid);
+  const mariadb = wanted.mariadb ? await mariadbOf(engines) : undefined;
   return { brokers, kafka, mariadb, labels: [kafkaLabel(), ...(mariadb ? [mariadb.label] : [])] };
 }
 
-async function startEmptyEngines(bench: Bench, mariadb: boolean): Promise<Engines> {
+/** An empty MariaDB without Kafka. */
+export async function startMariadb(bench: Bench): Promise<DatabaseServer> {
+  return mariadbOf(await startEmptyEngines(bench, { kafka: false, mariadb: true }));
+}
+
+const mariadbOf = (engines: Engines) =>
+  databaseServer(engines.mysqlUrl!, engines.processes.find(({ name }) => name === "mariadb")?.pid);
+
+async function startEmptyEngines(
+  bench: Bench,
+  wanted: { kafka: boolean; mariadb: boolean },
+): Promise<Engines> {
   await endOrphans(HOME);
   if (runningEngines(HOME).length > 0) {
     throw new RushhourError("ALREADY_RUNNING", `a benchmark runs in ${HOME} already: wait for its end`);
   }
   rmSync(HOME, { recursive: true, force: true });
   bench.onClose(() => rmSync(HOME, { recursive: true, force: true }));
-  bench.progress(`starting Kafka${mariadb ? " and MariaDB" : ""}`);
+  bench.progress(
+    `starting ${[wanted.kafka && "Kafka", wanted.mariadb && "MariaDB"].filter(Boolean).join(" and ")}`,
+  );
   const engines = await startEngines({
-    ...{ home: HOME, enginesFolder: ENGINES_FOLDER, kafka: true, mariadb },
+    ...{ home: HOME, enginesFolder: ENGINES_FOLDER, ...wanted },
     onProgress: bench.progress,
     onGiveUp: (cause) => bench.progress(cause.message),
   });
@@ -271,7 +304,7 @@ export async function createDatabase(bench: Bench, server: DatabaseServer): Prom
     })());
   const pool = openPool(owner.href);
   bench.onClose(drop);
-  await migrate(owner.href, accounts);
+  await migrate(owner.href, accounts, keepOf(retentionSettings.parse({})));
   const { user, password } = accounts.writer;
   return { name, pool, ownerUrl: owner.href, writerUrl: urlOfUser(owner.href, user, password), drop };
 }

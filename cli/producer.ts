@@ -1,16 +1,14 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { Command } from "commander";
 import type { z } from "zod";
 import { producerSettings, readSettings } from "../contract/config.ts";
-import { EXIT } from "../contract/errors.ts";
+import { USUAL_DIRT } from "../contract/dirt.ts";
 import { listen, type HttpServer } from "../contract/listen.ts";
-import { createLogger, type Logger } from "../contract/logger.ts";
-import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import { statusApp } from "../contract/status.ts";
-import { createPublisher, type Publisher } from "../producer/publisher.ts";
-import { syntheticLogs } from "../producer/synthetic.ts";
-import { onShutdownSignal } from "./lifecycle.ts";
-import { withKafka } from "./reach.ts";
+import { createDirtyWriter, type DirtyWriter } from "../producer/dirt.ts";
+import { writeFeed, type Feed } from "../producer/feed.ts";
+import { createSyntheticLogs } from "../producer/synthetic.ts";
+import { integer } from "../simulator/report/format.ts";
+import { publishing, type Publishing } from "./publishing.ts";
 import { brokersOf } from "./servers.ts";
 
 interface Options {
@@ -18,16 +16,21 @@ interface Options {
   count?: string;
   duration?: string;
   seed?: string;
+  dirty?: string | true;
   port?: string;
 }
 
 export function producerCommand(): Command {
   return new Command("producer")
     .description("Write synthetic request logs to the three topics, without the API")
-    .option("--rate <rate>", "records, such as 50/s or 3000/m (default 50/s)")
+    .option("--rate <rate>", "records, such as 50/s or 3000/m, or max for as fast as it goes (default 50/s)")
     .option("--count <n>", "end after so many records")
     .option("-d, --duration <duration>", "end after 30s, 5m, 1h30m … (default: until Ctrl-C)")
-    .option("--seed <n>", "decides endpoints, statuses, times (default 1)")
+    .option("--seed <n>", "decides all but the times (default 1)")
+    .option(
+      "--dirty [shares]",
+      `write some late, twice, out of order or malformed: ${USUAL_DIRT} unless given; age=1h says how late`,
+    )
     .option(
       "--port <port>",
       "serve /health and /metrics there, 0 for a free one (PRODUCER_PORT, default: not served)",
@@ -37,10 +40,14 @@ export function producerCommand(): Command {
       `
 Examples:
   rushhour producer --rate 200/s -d 1m
-  rushhour producer --count 100000 --rate 20000/s --seed 7`,
+  rushhour producer --count 1000000 --rate max --seed 7
+  rushhour producer --count 100000 --rate 20000/s --dirty
+  rushhour producer --count 100000 --rate max --dirty late=5%,duplicate=2%,age=6h`,
     )
     .action(produce);
 }
+
+type Settings = z.output<typeof producerSettings>;
 
 async function produce(options: Options): Promise<void> {
   const settings = readSettings(producerSettings, process.env, {
@@ -48,40 +55,73 @@ async function produce(options: Options): Promise<void> {
     PRODUCER_COUNT: { flag: "--count", value: options.count },
     PRODUCER_DURATION: { flag: "--duration", value: options.duration },
     PRODUCER_SEED: { flag: "--seed", value: options.seed },
+    PRODUCER_DIRTY: { flag: "--dirty", value: options.dirty === true ? USUAL_DIRT : options.dirty },
     PRODUCER_PORT: { flag: "--port", value: options.port },
   });
-  const brokers = brokersOf(settings);
-  const logger = createLogger("producer");
-  await withKafka(brokers, logger, (admin) => admin.clusterId()); // a person waits for this one: fail now, not for ever
+  const written = await publishing("producer", brokersOf(settings), (parts) => write(settings, parts));
+  console.log(summaryOf(written, settings));
+}
 
-  const stop = new AbortController();
-  const forget = onShutdownSignal((_signal, forceful) => {
-    if (forceful) process.exit(EXIT.stoppedBySignal);
-    stop.abort();
-  });
-  const metrics = createMetrics();
-  const publisher = createPublisher({ brokers, service: "producer", logger, metrics });
-  let server: HttpServer | undefined;
-  let written: number;
+interface Written {
+  readonly records: number;
+  readonly startedAt: string; // ISO 8601
+  readonly source: string;
+  readonly dirty: DirtyWriter | undefined;
+}
+
+/** Rates above this are no shop's any more: visitors then think less. */
+const BUSY_PER_SECOND = 1_000;
+
+async function write(settings: Settings, parts: Publishing): Promise<Written> {
+  const { PRODUCER_RATE: rate, PRODUCER_SEED: seed, PRODUCER_DIRTY: dirt } = settings;
+  const { publisher, stop } = parts;
+  const startMs = Date.now();
+  const meanPerSecond = Math.min(rate, BUSY_PER_SECOND);
+  const logs = createSyntheticLogs({ seed, startMs, meanPerSecond });
+  const dirty = dirt && createDirtyWriter(logs, publisher, dirt, seed);
+  const writeClean = (timeMs: number) => {
+    const { level, json } = logs.next(timeMs);
+    publisher.publishJson(level, json);
+  };
+
+  let records = 0;
+  const server = await serveStatus(settings, parts);
   try {
-    if (settings.PRODUCER_PORT !== undefined)
-      server = await serveStatus(settings, publisher, metrics, logger);
-    written = await write(publisher, settings, stop.signal);
+    const feed = steadyFeed(settings, () => {
+      records++;
+      if (dirty) dirty.write(Date.now());
+      else writeClean(Date.now());
+    });
+    await writeFeed(feed, publisher, stop);
+    dirty?.flush();
   } finally {
-    await publisher.close();
     await server?.close(1_000);
   }
-  forget();
-  console.log(`${written.toLocaleString("en")} records written, seed ${settings.PRODUCER_SEED}`);
-  if (stop.signal.aborted) process.exitCode = EXIT.stoppedBySignal;
+  return { records, startedAt: new Date(startMs).toISOString(), source: publisher.source, dirty };
+}
+
+/** Records at a constant rate, however late a tick is; without a rate, as many as there is room for. */
+function steadyFeed(settings: Settings, write: () => void): Feed {
+  const { PRODUCER_RATE: rate, PRODUCER_COUNT: count = Infinity } = settings;
+  const { PRODUCER_DURATION: durationMs = Infinity } = settings;
+  const total = rate === Infinity ? count : Math.min(count, Math.round((rate * durationMs) / 1_000));
+  const startedMs = performance.now();
+  let written = 0;
+  return {
+    isDone: () => written >= total || (rate === Infinity && performance.now() - startedMs >= durationMs),
+    isDue: () => rate === Infinity || written < ((performance.now() - startedMs) * rate) / 1_000,
+    write() {
+      written++;
+      write();
+    },
+  };
 }
 
 async function serveStatus(
-  { PRODUCER_HOST: host, PRODUCER_PORT: port = 0 }: z.output<typeof producerSettings>,
-  publisher: Publisher,
-  metrics: Metrics,
-  logger: Logger,
-): Promise<HttpServer> {
+  { PRODUCER_HOST: host, PRODUCER_PORT: port }: Settings,
+  { publisher, metrics, logger }: Publishing,
+): Promise<HttpServer | undefined> {
+  if (port === undefined) return undefined;
   const app = statusApp("producer", metrics, () => ({ kafka: publisher.readiness() }));
   const wayOut = "choose another with --port or PRODUCER_PORT (0 takes a free one)";
   const server = await listen(app, { service: "producer", host, port, metrics, wayOut });
@@ -89,30 +129,20 @@ async function serveStatus(
   return server;
 }
 
-const TICK_MS = 10;
-
-/** Writes at the rate, however late a tick is; waits while the buffer is half full. */
-async function write(
-  publisher: Publisher,
-  settings: z.output<typeof producerSettings>,
-  stop: AbortSignal,
-): Promise<number> {
-  const {
-    PRODUCER_RATE: rate,
-    PRODUCER_COUNT: count = Infinity,
-    PRODUCER_DURATION: durationMs = Infinity,
-  } = settings;
-  const logs = syntheticLogs(settings.PRODUCER_SEED);
-  const total = Math.min(count, Math.round((rate * durationMs) / 1_000));
-  const stopped = new Promise<void>((resolve) => stop.addEventListener("abort", () => resolve()));
-  const startedMs = performance.now();
-  let written = 0;
-  while (written < total && !stop.aborted) {
-    const due = Math.min(total, Math.ceil(((performance.now() - startedMs) * rate) / 1_000));
-    for (let burst = 0; written < due && burst < 1_000; burst++, written++)
-      publisher.publish(logs.next().value);
-    await Promise.race([publisher.room(), stopped]);
-    await (written < due ? wait(0) : wait(TICK_MS));
-  }
-  return written;
+/** What was written and, of dirty records, what SQL will show of them. */
+function summaryOf(
+  { records, startedAt, source, dirty }: Written,
+  { PRODUCER_SEED: seed }: Settings,
+): string {
+  const total = `${integer(records)} records written, seed ${seed}`;
+  if (dirty === undefined) return total;
+  const { late, duplicate, shuffle, mended, dead } = dirty.counts;
+  const since = startedAt.slice(0, 19).replace("T", " ");
+  return [
+    total,
+    `  ${integer(late)} late, ${integer(duplicate)} twice, ${integer(shuffle)} out of order, ${integer(mended + dead)} malformed`,
+    "to expect in SQL once they are stored:",
+    `  ${integer(records - dead)} rows: SELECT COUNT(*) FROM api_logs WHERE source = '${source}'`,
+    `  ${integer(dead)} dead letters: SELECT COUNT(*) FROM dead_letters WHERE stored_at >= '${since}' AND value LIKE '%${source}%'`,
+  ].join("\n");
 }

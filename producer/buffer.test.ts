@@ -4,7 +4,7 @@ import type { Level } from "../contract/request-log.ts";
 import { createBuffer, type BufferedRecord } from "./buffer.ts";
 
 const record = (value: string, topic = "info-logs"): BufferedRecord => ({
-  ...{ topic, value, bytes: Buffer.byteLength(value), level: "INFO", run_id: undefined },
+  ...{ topic, value, bytes: Buffer.byteLength(value), level: "INFO", run_id: undefined, isNumbered: true },
 });
 
 const openBuffer = (cap: { records?: number; bytes?: number } = {}) =>

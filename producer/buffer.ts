@@ -6,6 +6,7 @@ export interface BufferedRecord {
   readonly bytes: number; // of the value in UTF-8
   readonly level: Level;
   readonly run_id: string | undefined;
+  readonly isNumbered: boolean; // false: sent as it is, and no part of the publisher's account
 }
 
 export interface Batch {

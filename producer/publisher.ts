@@ -6,12 +6,12 @@ import { messageOf } from "../contract/errors.ts";
 import { createLogger, type Logger } from "../contract/logger.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import type { PublisherStatus } from "../contract/publisher-status.ts";
-import type { RequestLog } from "../contract/request-log.ts";
+import type { Level, RequestLog } from "../contract/request-log.ts";
 import { PUBLISHER_STATUS_TOPIC, TOPIC_OF_LEVEL } from "../contract/topics.ts";
 import type { DependencyState } from "../contract/status.ts";
 import { createKafka } from "../kafka/client.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
-import { createBuffer, type Batch } from "./buffer.ts";
+import { createBuffer, type Batch, type BufferedRecord } from "./buffer.ts";
 import { createDrops } from "./drops.ts";
 import type { Publish } from "./publish.ts";
 
@@ -29,11 +29,22 @@ export interface PublisherOptions {
 
 export interface Publisher {
   readonly publish: Publish;
+  /**
+   * As `publish`, for a record of no run whose JSON text is ready.
+   * @returns what goes to Kafka, with source and number; undefined when it was dropped
+   */
+  readonly publishJson: (level: Level, json: string) => string | undefined;
+  /**
+   * Sends a value to the topic of a level as it is: a record's twin, or what is no record. It has no number and is no part
+   * of the counts.
+   * @returns whether there was room
+   */
+  readonly publishAsIs: (level: Level, value: string) => boolean;
   /** Boot id: the `source` of every record it numbers. */
   readonly source: string;
   readonly readiness: () => DependencyState;
-  /** Resolves once at least half of the buffer is free. For producers that can wait; the API never does. */
-  room(): Promise<void>;
+  /** Whether at least half of the buffer is free. For producers that can wait; the API never does. */
+  readonly hasRoom: () => boolean;
   /**
    * Takes nothing more, delivers what is held, says so and disconnects. What Kafka has not taken by the deadline is dropped
    * and counted. May be called twice.
@@ -77,23 +88,44 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let sending: Batch | undefined; // taken from the buffer, not yet acknowledged
   let closed: Promise<void> | undefined;
   let deadlineAt = Infinity; // Unix ms
-  let roomWanted: (() => void)[] = [];
   let endLinger: () => void = () => undefined;
 
   function publish(record: RequestLog): void {
-    if (closed) return drop(record, "closed");
-    if (!buffer.hasRoomFor(record.level)) return drop(record, "buffer_full");
+    if (!admits(record)) return;
     const json = jsonOf(record);
-    if (json === undefined) return drop(record, "not_json");
-    seq++;
-    const value = `${json.slice(0, -1)},"source":"${source}","seq":${seq}}`;
+    if (json === undefined) drop(record, "not_json");
+    else hold(record, numbered(json), true);
+  }
+
+  function publishJson(level: Level, json: string): string | undefined {
+    if (!admits({ level })) return undefined;
+    const value = numbered(json);
+    hold({ level }, value, true);
+    return value;
+  }
+
+  function publishAsIs(level: Level, value: string): boolean {
+    const isTaken = !closed && buffer.hasRoomFor(level);
+    if (isTaken) hold({ level }, value, false);
+    return isTaken;
+  }
+
+  function admits(record: Owner): boolean {
+    if (closed) drop(record, "closed");
+    else if (!buffer.hasRoomFor(record.level)) drop(record, "buffer_full");
+    else return true;
+    return false;
+  }
+
+  const numbered = (json: string) => `${json.slice(0, -1)},"source":"${source}","seq":${++seq}}`;
+
+  function hold({ level, run_id }: Owner, value: string, isNumbered: boolean): void {
     const bytes = Buffer.byteLength(value);
-    const { level, run_id } = record;
-    buffer.add({ topic: TOPIC_OF_LEVEL[level], value, bytes, level, run_id });
+    buffer.add({ topic: TOPIC_OF_LEVEL[level], value, bytes, level, run_id, isNumbered });
     if (!pumping) start();
   }
 
-  function drop(record: Pick<RequestLog, "level" | "run_id">, reason: string): void {
+  function drop(record: Owner, reason: string): void {
     drops.add(record.run_id ?? "", record.level, reason);
     own.dropped.inc({ level: record.level, reason });
   }
@@ -141,17 +173,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
     done();
     if (!kafkaState.ready) logger.info("Kafka takes records");
     kafkaState = { ready: true };
-    acknowledged += batch.records.length;
+    acknowledged += numberOfNumbered(batch.records);
     if (status) {
       said = countsOf(status);
       saidAtMs = Date.now();
     }
     for (const [topic, values] of batch.topics) {
       metrics.messagesProcessed.inc({ service, topic, status: "sent" }, values.length);
-    }
-    if (buffer.fill() < 0.5) {
-      for (const resolve of roomWanted) resolve();
-      roomWanted = [];
     }
     return true;
   }
@@ -194,7 +222,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
       wait(deadlineMs, undefined, { signal: gaveUp.signal }).catch(() => undefined),
     ]);
     gaveUp.abort();
-    for (const record of [...(sending?.records ?? []), ...buffer.takeAll()]) drop(record, "closed");
+    for (const record of [...(sending?.records ?? []), ...buffer.takeAll()])
+      if (record.isNumbered) drop(record, "closed");
     sending = undefined;
     void producer.close(); // what is still being tried: nobody waits for it
     const lost = drops.list().reduce((sum, { dropped }) => sum + dropped, 0);
@@ -210,13 +239,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   return {
     publish,
+    publishJson,
+    publishAsIs,
     source,
     readiness: () => kafkaState,
-    room: () =>
-      buffer.fill() < 0.5 ? Promise.resolve() : new Promise((resolve) => roomWanted.push(resolve)),
+    hasRoom: () => buffer.fill() < 0.5,
     close: (deadlineMs = 10_000) => (closed ??= closeNow(deadlineMs)),
   };
 }
+
+/** Under whose name a record is counted. */
+type Owner = Pick<RequestLog, "level" | "run_id">;
 
 /** Undefined for what JSON cannot hold, such as a bigint in a field of somebody's own. */
 function jsonOf(record: RequestLog): string | undefined {
@@ -225,6 +258,12 @@ function jsonOf(record: RequestLog): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function numberOfNumbered(records: readonly BufferedRecord[]): number {
+  let count = 0;
+  for (const { isNumbered } of records) if (isNumbered) count++;
+  return count;
 }
 
 function ownMetrics({ registry }: Metrics, buffered: () => number) {

@@ -1,63 +1,160 @@
 import { expect, test } from "vitest";
 import type { Fields } from "../contract/record.ts";
+import type { RequestLog } from "../contract/request-log.ts";
 import { requestLogRow } from "../contract/request-log-row.ts";
 import { TOPIC_OF_LEVEL } from "../contract/topics.ts";
-import { syntheticLogs } from "./synthetic.ts";
+import { createSyntheticLogs } from "./synthetic.ts";
 
-const NOW_MS = Date.UTC(2026, 0, 5, 12);
+const NOW_MS = Date.UTC(2026, 0, 5, 12, 34, 56, 789);
+const DAY_MS = 86_400_000;
 
-function draw(count: number, seed = 7) {
-  const logs = syntheticLogs(seed, () => NOW_MS);
-  return Array.from({ length: count }, () => logs.next().value);
+type Drawn = RequestLog & { readonly incident?: string };
+
+/** Records of a day, evenly spread. */
+function draw(
+  count: number,
+  { seed = 7, startMs = NOW_MS } = {},
+): { level: string; json: string; log: Drawn }[] {
+  const logs = createSyntheticLogs({ seed, startMs, meanPerSecond: 5 });
+  return Array.from({ length: count }, (_, n) => {
+    const { level, json } = logs.next(startMs + Math.floor((n * DAY_MS) / count));
+    return { level, json, log: JSON.parse(json) as Drawn };
+  });
 }
 
+const DAY = draw(50_000);
+const LOGS = DAY.map(({ log }) => log);
+
 test("A-13: the three topics are all filled", () => {
-  const counts = Map.groupBy(draw(5_000), ({ level }) => TOPIC_OF_LEVEL[level]);
+  const counts = Map.groupBy(DAY, ({ log }) => TOPIC_OF_LEVEL[log.level]);
   for (const topic of ["info-logs", "error-logs", "debug-logs"])
     expect(counts.get(topic)!.length, topic).toBeGreaterThan(50);
 });
 
 test("A-13: level, status and error agree in each record", () => {
-  for (const log of draw(5_000)) {
-    if (log.status_code >= 400) expect(log.level).toBe(log.status_code === 500 ? "CRITICAL" : "ERROR");
-    else expect(log.level).toBe(log.endpoint === "/health" ? "DEBUG" : "INFO");
-    expect(log.error_type !== undefined).toBe(log.status_code >= 400);
-    expect(log.error_message !== undefined).toBe(log.status_code >= 400);
+  for (const { level, log } of DAY.slice(0, 5_000)) {
+    const { status_code, endpoint, error_type, error_message, stack } = log;
+    const isDebug = endpoint === "/health";
+    const right =
+      status_code === 500 ? "CRITICAL" : status_code >= 400 ? "ERROR" : isDebug ? "DEBUG" : "INFO";
+    const [isError, isCrash] = [status_code >= 400, right === "CRITICAL"];
+    expect([
+      level,
+      log.level,
+      error_type !== undefined,
+      error_message !== undefined,
+      stack !== undefined,
+    ]).toEqual([...[right, right, isError, isError, isCrash]]);
   }
 });
 
-test("A-13: path and endpoint agree, and every endpoint and many statuses come up", () => {
-  const logs = draw(5_000);
-  for (const { endpoint, path } of logs) {
-    expect(path).toMatch(new RegExp(`^${endpoint.replace(":id", "([1-9]|[1-9]\\d|[1-4]\\d\\d|500)")}$`));
-  }
-  expect(new Set(logs.map(({ method, endpoint }) => `${method} ${endpoint}`)).size).toBe(9);
-  expect(new Set(logs.map(({ status_code }) => status_code)).size).toBeGreaterThanOrEqual(8);
+test("errors are as rare as in production, and each kind is of its routes", () => {
+  const share = LOGS.filter(({ status_code }) => status_code >= 400).length / LOGS.length;
+  expect(share).toBeGreaterThan(0.01);
+  expect(share).toBeLessThan(0.04);
+  const kinds = Map.groupBy(LOGS, ({ error_type }) => error_type);
+  expect(kinds.size).toBeGreaterThan(10);
+  for (const { endpoint } of kinds.get("PaymentDeclined")!) expect(endpoint).toBe("/orders/:id/payment");
 });
 
-test("the seed decides everything but ids and times", () => {
-  const drawn = (seed: number) => draw(200, seed).map((log) => ({ ...log, request_id: "" }));
+test("refusals are quicker than success and timeouts are as long as the timeout", () => {
+  const median = (isWanted: (log: Drawn) => boolean) => {
+    const times = LOGS.filter(isWanted).map(({ response_time_ms }) => response_time_ms);
+    return times.sort((a, b) => a - b)[times.length >> 1]!;
+  };
+  const login = (status: number) => median((log) => log.endpoint === "/login" && log.status_code === status);
+  expect(login(401)).toBeLessThan(login(200) * 0.6);
+  expect(median(({ status_code }) => status_code === 503)).toBeGreaterThan(2_000);
+  expect(median(({ endpoint }) => endpoint === "/products/:id")).toBeGreaterThan(4);
+  expect(median(({ endpoint }) => endpoint === "/products/:id")).toBeLessThan(9);
+});
+
+test("A-13: path and endpoint agree, and an order that was placed is the one that is paid", () => {
+  for (const { endpoint, path } of LOGS) {
+    const template = endpoint === "(unmatched)" ? path : path.replace(/\/[1-9]\d*(?=\/|$)/, "/:id");
+    if (template !== (endpoint === "(unmatched)" ? path : endpoint)) expect(path).toBe(endpoint);
+  }
+  expect(new Set(LOGS.map(({ method, endpoint }) => `${method} ${endpoint}`)).size).toBe(12);
+
+  const paid = LOGS.filter(
+    ({ endpoint, status_code }) => endpoint.endsWith("/payment") && status_code === 200,
+  );
+  const orders = paid.map(({ path }) => path);
+  expect(new Set(orders).size).toBe(orders.length);
+  const placed = LOGS.filter(({ endpoint, status_code }) => endpoint === "/orders" && status_code === 201);
+  expect(placed.length).toBeGreaterThan(paid.length);
+  expect(paid.length).toBeGreaterThan(placed.length * 0.8);
+});
+
+test("users of a day become fewer from login over product and order to payment", () => {
+  const users = (step: string) =>
+    new Set(
+      LOGS.filter(
+        ({ method, endpoint, status_code }) => `${method} ${endpoint}` === step && status_code < 400,
+      ).flatMap(({ user_id }) => user_id ?? []),
+    ).size;
+  const funnel = ["POST /login", "GET /products/:id", "POST /orders", "POST /orders/:id/payment"].map(users);
+  const [logins = 0, views = 0, orders = 0, payments = 0] = funnel;
+  expect(logins).toBeGreaterThan(200);
+  expect(views).toBeLessThan(logins);
+  expect(orders).toBeLessThan(views * 0.6);
+  expect(orders).toBeGreaterThan(views * 0.1);
+  expect(payments).toBeLessThanOrEqual(orders);
+  expect(payments).toBeGreaterThan(orders * 0.7);
+});
+
+test("a user keeps agent and address for the day, and addresses are nobody's", () => {
+  const sameDay = LOGS.filter(({ timestamp }) => timestamp.startsWith("2026-01-05"));
+  const homes = Map.groupBy(sameDay, ({ user_id }) => user_id);
+  homes.delete(undefined);
+  expect(homes.size).toBeGreaterThan(50);
+  for (const own of homes.values())
+    expect(new Set(own.map(({ user_agent, client_ip }) => `${user_agent!} ${client_ip!}`)).size).toBe(1);
+  for (const { client_ip } of LOGS)
+    expect(client_ip).toMatch(/^(10\.|198\.51\.100\.|203\.0\.113\.|2001:db8:)/);
+});
+
+test("few users are many of the requests", () => {
+  const requests = Map.groupBy(LOGS, ({ user_id }) => user_id);
+  requests.delete(undefined);
+  const counts = [...requests.values()].map((own) => own.length).sort((a, b) => b - a);
+  const sum = (list: readonly number[]) => list.reduce((total, count) => total + count, 0);
+  expect(sum(counts.slice(0, Math.ceil(counts.length / 10)))).toBeGreaterThan(sum(counts) * 0.3);
+});
+
+test("the seed decides every byte for the same times", () => {
+  const drawn = (seed: number) => draw(2_000, { seed }).map(({ json }) => json);
   expect(drawn(7)).toEqual(drawn(7));
   expect(drawn(7)).not.toEqual(drawn(8));
 });
 
-test("every record has an id and the time it was drawn at, and becomes a row", () => {
-  const logs = draw(1_000);
-  expect(new Set(logs.map(({ request_id }) => request_id)).size).toBe(1_000);
-  for (const log of logs) {
-    expect(log.timestamp).toBe("2026-01-05T12:00:00.000Z");
+test("two producers with one seed share no id unless they start in the same millisecond", () => {
+  const ids = (startMs: number) => draw(1_000, { startMs }).map(({ log }) => log.request_id);
+  const random = (id: string) => id.slice(14);
+  const first = new Set(ids(NOW_MS).map(random));
+  for (const id of ids(NOW_MS + 1)) expect(first.has(random(id))).toBe(false);
+});
+
+test("every record has the time it was drawn at, also inside its UUIDv7, and becomes a row", () => {
+  const logs = createSyntheticLogs({ seed: 1, startMs: NOW_MS, meanPerSecond: 5 });
+  const ids = new Set<string>();
+  for (let n = 0; n < 2_000; n++) {
+    const timeMs = NOW_MS + ((n * 7_919) % 100_000); // also backwards
+    const { json, level } = logs.next(timeMs);
+    const log = JSON.parse(json) as Drawn;
+    ids.add(log.request_id);
+    expect(log.timestamp).toBe(new Date(timeMs).toISOString());
+    expect(log.request_id).toMatch(/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
+    expect(parseInt(log.request_id.replace("-", "").slice(0, 12), 16)).toBe(timeMs);
+    expect(log.trace_id).toMatch(/^[\da-f]{32}$/);
     const record = {
-      cluster: "c",
-      topic: TOPIC_OF_LEVEL[log.level],
-      partition: 0,
-      offset: 0n,
-      timeMs: 0,
-      key: null,
-      value: null,
+      ...{ cluster: "c", topic: TOPIC_OF_LEVEL[level], partition: 0, offset: 0n, timeMs: 0 },
+      ...{ key: null, value: null },
     };
-    const decoded = requestLogRow(JSON.parse(JSON.stringify(log)) as Fields, record, NOW_MS);
+    const decoded = requestLogRow(JSON.parse(json) as Fields, record, NOW_MS + 100_000);
     expect(decoded).toMatchObject({
-      row: { request_id: log.request_id, level: log.level, status_code: log.status_code, extra: null },
+      row: { request_id: log.request_id, level, status_code: log.status_code, extra: null },
     });
   }
+  expect(ids.size).toBe(2_000);
 });

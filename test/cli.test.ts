@@ -76,7 +76,7 @@ describe("wrong usage is 104, with the reason and without a stack", () => {
   test.each<[string, string[], RegExp]>([
     ["an unknown command", ["launch"], /unknown command 'launch'/],
     ["an unknown option", ["topics", "--colour"], /unknown option '--colour'/],
-    ["a missing argument", ["quick"], /missing required argument 'url'/],
+    ["a missing argument", ["quick"], /missing required argument 'url\|file'/],
     ["an argument too many", ["topics", "all"], /too many arguments/],
   ])("%s", async (_what, args, reason) => {
     const { code, stdout, stderr } = await runCli(args);
@@ -236,7 +236,7 @@ describe("migrate and sql", () => {
     expect(first.stdout).toMatch(new RegExp(`^database ${name}: 0001_api_logs, .*; \\d+ partitions made\n$`));
     expect((await runCli(["migrate"], env)).stdout).toBe(`database ${name}: up to date\n`);
     const { code, stdout } = await runCli(["sql", "--format", "csv", "SELECT CURRENT_USER() AS me"], env);
-    expect([code, stdout]).toEqual([0, `me\nrushhour_reader_${name}@%\n`.replace("\n", "\r\n")]);
+    expect([code, stdout]).toEqual([0, `me\r\nrushhour_reader_${name}@%\r\n`]);
   });
 });
 

@@ -1,0 +1,50 @@
+import { EXIT, RushhourError } from "../contract/errors.ts";
+import { createLogger, type Logger } from "../contract/logger.ts";
+import { createMetrics, type Metrics } from "../contract/metrics.ts";
+import { REQUEST_LOG_TOPICS } from "../contract/topics.ts";
+import { createPublisher, type Publisher } from "../producer/publisher.ts";
+import { onShutdownSignal } from "./lifecycle.ts";
+import { withKafka } from "./reach.ts";
+
+export interface Publishing {
+  readonly publisher: Publisher;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly stop: AbortSignal; // the first Ctrl-C; a second one ends the process
+}
+
+/**
+ * Runs the work of a command that writes request logs until it is done or told to stop; then all that was published goes out, or is
+ * counted as dropped. Sets the exit code when it was stopped.
+ * @throws RushhourError SERVER_UNREACHABLE without Kafka, CONFIG_INVALID without its topics: a person waits, so not tried for ever
+ */
+export async function publishing<T>(
+  service: string,
+  brokers: readonly string[],
+  work: (publishing: Publishing) => Promise<T>,
+): Promise<T> {
+  const logger = createLogger(service);
+  await withKafka(brokers, logger, async (admin) => {
+    const known = new Set((await admin.describeTopics()).map(({ name }) => name));
+    const missing = REQUEST_LOG_TOPICS.filter((topic) => !known.has(topic));
+    if (missing.length === 0) return;
+    throw new RushhourError(
+      "CONFIG_INVALID",
+      `Kafka at ${brokers.join(", ")} has no topic ${missing.join(", ")}: npx rushhour topics makes them`,
+    );
+  });
+  const stop = new AbortController();
+  const forget = onShutdownSignal((_signal, forceful) => {
+    if (forceful) process.exit(EXIT.stoppedBySignal);
+    stop.abort();
+  });
+  const metrics = createMetrics();
+  const publisher = createPublisher({ brokers, service, logger, metrics });
+  try {
+    return await work({ publisher, logger, metrics, stop: stop.signal });
+  } finally {
+    await publisher.close();
+    forget();
+    if (stop.signal.aborted) process.exitCode = EXIT.stoppedBySignal;
+  }
+}
