@@ -1,3 +1,4 @@
+import { Readable } from "node:stream";
 import { createPool } from "mysql2/promise";
 import type { PoolConnection } from "mysql2/promise";
 import { connectionOptions } from "../init_db/database.ts";
@@ -15,6 +16,12 @@ const SESSION = [
 
 const STATEMENT_TIMEOUT_MS = 30_000;
 
+/**
+ * One chunk always: mysql2 ends each of these streams with one and the same buffer, into which it writes the number of the
+ * packet. Were the numbers different, a connection could send another one's.
+ */
+const NO_LINES = Buffer.alloc(0);
+
 export interface IngestConnections {
   /** Runs `work` on a connection of its own; one that failed below SQL is thrown away. */
   use<T>(work: (connection: IngestConnection) => Promise<T>): Promise<T>;
@@ -24,8 +31,12 @@ export interface IngestConnections {
 }
 
 export interface IngestConnection {
-  /** One round trip for several statements. @returns mysql2's result of each */
-  run(sql: string): Promise<unknown>;
+  /**
+   * One round trip for several statements.
+   * @param lines what a LOAD DATA LOCAL among them is given, whatever file it names
+   * @returns mysql2's result of each
+   */
+  run(sql: string, lines?: Buffer): Promise<unknown>;
 }
 
 /** Connections of the consumer alone, because only they may send several statements at once. */
@@ -33,6 +44,7 @@ export function openIngestConnections(writerUrl: string, size: number): IngestCo
   const pool = createPool({
     ...connectionOptions(writerUrl),
     multipleStatements: true,
+    flags: ["-FOUND_ROWS", "LOCAL_FILES"], // the server may ask for a file; it is given `lines` and nothing else
     queryFormat: (sql: string) => sql, // statements are literal: spares a search for placeholders in megabytes
     connectionLimit: size,
     maxIdle: 0,
@@ -63,7 +75,11 @@ export function openIngestConnections(writerUrl: string, size: number): IngestCo
       const connection = await acquire();
       try {
         const result = await work({
-          run: async (sql) => (await connection.query({ sql, timeout: STATEMENT_TIMEOUT_MS }))[0],
+          run: async (sql, lines = NO_LINES) => {
+            const infileStreamFactory = () => Readable.from([lines]);
+            const options = { sql, timeout: STATEMENT_TIMEOUT_MS, infileStreamFactory };
+            return (await connection.query(options))[0];
+          },
         });
         connection.release();
         return result;

@@ -19,14 +19,34 @@ export function bytes(value: Buffer | null): string {
   return value === null ? "NULL" : value.length === 0 ? "''" : `0x${value.toString("hex")}`;
 }
 
-let lastMs = NaN;
-let lastLiteral = "";
+/** SQL literal of a text or number. */
+export function literal(value: string | number | null): string {
+  return typeof value === "number" ? String(value) : text(value);
+}
 
-/** DATETIME(3) literal of Unix ms, UTC. Records follow each other within the millisecond, so the last one is kept. */
-export function datetime(unixMs: number): string {
+/** What LOAD DATA takes for a tab, a newline or the start of an escape. */
+const SPECIAL = /[\t\n\\]/;
+
+/** A value as LOAD DATA reads it by default: between tabs, with backslashes as escapes and \\N for NULL. */
+export function field(value: string | number | null): string {
+  if (value === null) return "\\N";
+  if (typeof value === "number") return String(value);
+  return SPECIAL.test(value) ? value.replace(/[\t\n\\]/g, "\\$&") : value;
+}
+
+let lastMs = NaN;
+let lastTime = "";
+
+/** Unix ms as MySQL reads them, UTC. Records follow each other within the millisecond, so the last one is kept. */
+export function time(unixMs: number): string {
   if (unixMs !== lastMs) {
-    lastLiteral = `'${new Date(unixMs).toISOString().slice(0, 23)}'`;
+    lastTime = new Date(unixMs).toISOString().slice(0, 23);
     lastMs = unixMs;
   }
-  return lastLiteral;
+  return lastTime;
+}
+
+/** DATETIME(3) literal of Unix ms, UTC. */
+export function datetime(unixMs: number): string {
+  return `'${time(unixMs)}'`;
 }

@@ -1,5 +1,5 @@
 import type { Entry } from "./decode.ts";
-import { isPoison, sqlErrorNumber, VALUE_MUST_NOT_BE_NULL } from "./faults.ts";
+import { isPoison, LOCAL_IS_OFF, sqlErrorNumber, VALUE_MUST_NOT_BE_NULL } from "./faults.ts";
 import type { IngestConnection, IngestConnections } from "./connection.ts";
 import { loadKeptFrom, type KeptFrom } from "./kept-from.ts";
 import type { Aging, Kind } from "./kind.ts";
@@ -32,10 +32,12 @@ export interface Store {
   kept: KeptFrom | undefined;
   /** Topics whose last batch held rows that were there already: the next one is asked for them first, which costs less than a rollback. */
   readonly repeating: Set<string>;
+  /** Whether the server takes LOAD DATA LOCAL (`local_infile`), as far as is known. */
+  loads: boolean;
 }
 
 export function createStore(connections: IngestConnections): Store {
-  return { connections, kept: undefined, repeating: new Set() };
+  return { connections, kept: undefined, repeating: new Set(), loads: true };
 }
 
 /**
@@ -80,14 +82,15 @@ function refused<Row>({ record, rejection }: Entry<Row>, error: unknown): Entry<
 /**
  *     BEGIN
  *     fence         next_offset = start ? end : NULL     somebody else went ahead -> error 1048
- *     rows          INSERT … ON DUPLICATE KEY UPDATE nothing
- *     guard         rows_in + n if n rows were added and nothing more has expired, else NULL -> error 1048
+ *     rows          LOAD DATA LOCAL, or INSERT … ON DUPLICATE KEY UPDATE nothing
+ *     guard         rows_in + n if n rows were added without a warning and nothing more has expired, else NULL -> error 1048
  *     derived       rollups of exactly these rows
  *     drops, dead letters
  *     COMMIT
  *
  * Both columns are NOT NULL, so either doubt ends the transaction before COMMIT. Then position and retention tell which
- * it was: a fence ends here; expired rows and twins are taken out and the rest is sent again with its own count.
+ * it was: a fence ends here; expired rows and twins are taken out and the rest is sent again with its own count. What is left
+ * is a value that LOAD DATA would have bent to fit: the INSERT says which error that is.
  */
 async function transaction<Row>(
   store: Store,
@@ -103,6 +106,7 @@ async function transaction<Row>(
   if (store.repeating.has(span.topic))
     for (const identity of await storedOf(connection, kind, received)) stored.add(identity);
 
+  let canLoad = table.load !== undefined;
   for (;;) {
     const kept = (store.kept ??= await loadKeptFrom(connection));
     const { current, expired } = partedByAge(received, table.aging, kept);
@@ -110,30 +114,38 @@ async function transaction<Row>(
     const rows = [...unique].flatMap(([identity, row]) => (stored.has(identity) ? [] : [row]));
     if (table.order) rows.sort((a, b) => table.order!(a, b));
     const duplicates = current.length - rows.length;
+    const load = canLoad && store.loads && rows.length > 0 ? table.load!(rows) : undefined;
     const derived = rows.length > 0 ? table.derived?.(rows, span, kept) : undefined;
     try {
       await connection.run(
         [
           "BEGIN",
           fence(span, { deadLettered: deadLetters.length, expired: expired.length }),
-          ...(rows.length > 0 ? table.insert(rows) : []),
-          guard(span, kind, rows, duplicates, kept),
+          ...(load ? [load.statement] : rows.length > 0 ? table.insert(rows) : []),
+          "SET @added = ROW_COUNT(), @warnings = @@warning_count",
+          guard(span, kind, { rows, duplicates, kept, isLoaded: load !== undefined }),
           ...(derived?.statements ?? []),
           ...(table.aging && expired.length > 0 ? [insertDrops(table.aging, expired)] : []),
           ...(deadLetters.length > 0 ? [insertDeadLetters(span, deadLetters)] : []),
           "COMMIT",
         ].join(";\n"),
+        load?.lines,
       );
     } catch (error) {
-      if (sqlErrorNumber(error) !== VALUE_MUST_NOT_BE_NULL) throw error;
+      const number = sqlErrorNumber(error) ?? 0;
+      if (load && LOCAL_IS_OFF.has(number)) store.loads = false;
+      else if (number !== VALUE_MUST_NOT_BE_NULL) throw error;
       await connection.run("ROLLBACK");
+      if (load && !store.loads) continue;
       const position = await readPosition(connection, span);
       if (position !== span.start) return { position, ...NOTHING };
       store.kept = await loadKeptFrom(connection);
       if (boundOf(table.aging, store.kept) !== boundOf(table.aging, kept)) continue;
       const found = await storedOf(connection, kind, rows);
-      if (found.length === 0) throw error; // no twin either: a row of ours holds NULL where none may be
       for (const identity of found) stored.add(identity);
+      if (found.length > 0) continue;
+      if (!load) throw error; // no twin either: a row of ours holds NULL where none may be
+      canLoad = false;
       continue;
     }
     derived?.onCommit();
@@ -185,35 +197,45 @@ const fence = (span: Span, { deadLettered, expired }: { deadLettered: number; ex
      log_end = GREATEST(log_end, ${number(span.logEnd)}), dead_lettered = dead_lettered + ${number(deadLettered)},
      expired = expired + ${number(expired)}, owner = ${text(span.owner)} ${wherePartition(span)}`;
 
+interface Added<Row> {
+  readonly rows: readonly Row[];
+  readonly duplicates: number;
+  readonly kept: KeptFrom;
+  readonly isLoaded: boolean;
+}
+
 /**
- * Stands behind the INSERT: by now this transaction uses the table, so a partition that is dropped after the bound was
+ * Stands behind the rows: by now this transaction uses their table, so a partition that is dropped after the bound was
  * compared takes these rows with it.
  */
 function guard<Row>(
   span: Span,
   { table }: Kind<Row>,
-  rows: readonly Row[],
-  duplicates: number,
-  kept: KeptFrom,
+  { rows, duplicates, kept, isLoaded }: Added<Row>,
 ): string {
   const { aging } = table;
-  const doubts = [
-    ...(table.existing && rows.length > 0 ? [`ROW_COUNT() = ${number(rows.length)}`] : []),
+  const certain = [
+    ...(table.existing && rows.length > 0 ? [`@added = ${rows.length}`] : []),
+    ...(isLoaded ? ["@warnings = 0"] : []),
     ...(aging
       ? [
           `COALESCE((SELECT kept_from_s FROM retention WHERE name = ${text(aging.name)}), 0) = ${boundOf(aging, kept)}`,
         ]
       : []),
   ];
-  const added = `rows_in + ${number(rows.length)}`;
-  const touched =
-    aging && rows.length > 0
-      ? rows.reduce((min, row) => Math.min(min, aging.timeMs(row)), Infinity)
-      : undefined;
-  return `UPDATE ingest_offsets SET rows_in = ${doubts.length > 0 ? `IF(${doubts.join(" AND ")}, ${added}, NULL)` : added},
-     ${touched === undefined ? "" : `touched_from_s = LEAST(touched_from_s, ${Math.floor(touched / 1_000)}), `}duplicates = duplicates + ${number(duplicates)}
-     ${wherePartition(span)}`;
+  const added = `rows_in + ${rows.length}`;
+  const sets = [
+    `rows_in = ${certain.length > 0 ? `IF(${certain.join(" AND ")}, ${added}, NULL)` : added}`,
+    `duplicates = duplicates + ${duplicates}`,
+    ...(aging && rows.length > 0
+      ? [`touched_from_s = LEAST(touched_from_s, ${Math.floor(earliest(aging, rows) / 1_000)})`]
+      : []),
+  ];
+  return `UPDATE ingest_offsets SET ${sets.join(", ")} ${wherePartition(span)}`;
 }
+
+const earliest = <Row>(aging: Aging<Row>, rows: readonly Row[]) =>
+  rows.reduce((min, row) => Math.min(min, aging.timeMs(row)), Infinity);
 
 /** Sorted, so that two consumers who drop for the same runs wait in the same order. */
 function insertDrops<Row>(aging: Aging<Row>, expired: readonly Row[]): string {

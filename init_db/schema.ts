@@ -75,6 +75,7 @@ export const apiLogs = mysqlTable(
     primaryKey({ columns: [table.timestamp, table.requestId] }),
     index("id").on(table.id),
     index("level_time").on(table.level, table.timestamp),
+    index("run_id").on(table.runId), // 0076
   ],
 );
 

@@ -43,7 +43,13 @@ export interface GroupMember {
   close(): Promise<void>;
 }
 
-const MAX_RECORDS_PER_STORE = 4_000; // bounds the transaction; about 2 MB of SQL
+/** Of one fetch. A full topic is read in pieces that make large transactions, which the rollups need: their cells grow slower than rows. */
+const FETCH_BYTES = 48 * 2 ** 20;
+const FETCH_BYTES_PER_PARTITION = 8 * 2 ** 20;
+
+/** Bound the transaction: either is reached first. Some 5 MB of SQL; MariaDB takes 16 MiB by default. */
+const MAX_RECORDS_PER_STORE = 8_000;
+const MAX_BYTES_PER_STORE = 4 * 2 ** 20;
 
 /**
  * Joins a consumer group whose positions the keeper holds. Kafka's committed offsets follow the keeper's, so that the lag
@@ -58,7 +64,8 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
     rebalanceTimeout: 10_000,
     heartbeatInterval: 1_000,
     maxWaitTimeInMs: 300, // heartbeats go out between fetches
-    maxBytesPerPartition: 1_048_576,
+    maxBytesPerPartition: FETCH_BYTES_PER_PARTITION,
+    maxBytes: FETCH_BYTES,
     allowAutoTopicCreation: false,
     metadataMaxAge: METADATA_MAX_AGE_MS,
     retry: {
@@ -189,13 +196,17 @@ function* partsOf(batch: Batch, position: bigint, cluster: string): Generator<Pa
     }))
     .filter(({ offset }) => offset >= position);
   let start = position;
-  for (let i = 0; i < records.length; i += MAX_RECORDS_PER_STORE) {
-    const part = records.slice(i, i + MAX_RECORDS_PER_STORE);
-    const isLast = i + MAX_RECORDS_PER_STORE >= records.length;
+  for (let i = 0; i < records.length;) {
+    let bytes = 0;
+    let next = i;
+    while (next < records.length && next - i < MAX_RECORDS_PER_STORE && bytes < MAX_BYTES_PER_STORE)
+      bytes += records[next++]!.value?.length ?? 0;
+    const part = records.slice(i, next);
     // Behind the last record there may be control records, which nobody is given.
-    const end = 1n + (isLast ? BigInt(batch.lastOffset()) : part.at(-1)!.offset);
+    const end = 1n + (next >= records.length ? BigInt(batch.lastOffset()) : part.at(-1)!.offset);
     yield { topic, partition, start, end, records: part, highWatermark: BigInt(batch.highWatermark) };
     start = end;
+    i = next;
   }
 }
 

@@ -229,7 +229,7 @@ describe("the store", () => {
   test("leaves neither rows nor position when its connection is killed half-way, and can be repeated", async () => {
     const { pool, accounts, store, counts } = await openStore();
     const entries = entriesOf(logs(50));
-    // An uncommitted twin of the last row holds the INSERT up: behind the fence, before the guard.
+    // An uncommitted twin of the last row holds the rows up: behind the fence, before the guard.
     const { timestamp, request_id } = JSON.parse(entries[49]!.record.value!.toString()) as Record<
       string,
       string
@@ -241,14 +241,14 @@ describe("the store", () => {
       [request_id, new Date(timestamp!)],
     );
     const outcome = store(entries).catch((error: unknown) => error);
-    const inserting = () =>
+    const loading = () =>
       rowsOf(
         pool,
-        "SELECT id FROM information_schema.processlist WHERE user = ? AND info LIKE '%INSERT INTO api_logs%'",
+        "SELECT id FROM information_schema.processlist WHERE user = ? AND info LIKE '%INTO TABLE api_logs%'",
         [accounts.writer.user],
       );
-    await until("the INSERT to wait", async () => (await inserting()).length === 1);
-    const [waiting] = await inserting();
+    await until("the rows to wait", async () => (await loading()).length === 1);
+    const [waiting] = await loading();
     await pool.query(`KILL CONNECTION ${String(Object.values(waiting!)[0])}`);
     const failure = await outcome;
     await obstacle.query("ROLLBACK");
@@ -353,6 +353,76 @@ describe("literals", () => {
   test("NULL is NULL", async () => {
     const select = await openSelect();
     expect(await select([text(null), bytes(null)])).toEqual([null, null]);
+  });
+});
+
+describe("LOAD DATA", () => {
+  const NASTY = [
+    "\\N",
+    "\t",
+    "a\nb\r\nc",
+    "back\\slash\\",
+    "\\t",
+    "NULL",
+    "'\"`",
+    "\0\u0001\u001a",
+    "ü🚀é",
+    " x ",
+    "\\\\N",
+    ",;|",
+  ];
+  const COLUMNS = `SELECT request_id, timestamp, level, service, instance, endpoint, path, method, status_code, response_time_ms,
+    user_agent, client_ip, bytes_in, bytes_out, user_id, client_request_id, error_type, error_message, stack, run_id, trace_id,
+    source, seq, extra FROM api_logs ORDER BY timestamp, request_id`;
+
+  test("stores what INSERT stores, whatever the texts hold", async () => {
+    const records = NASTY.flatMap((text, i) => [
+      aRequestLog({
+        path: text,
+        user_agent: text,
+        error_message: text,
+        stack: text,
+        endpoint: `/x${text}`,
+        user_id: `u${text}`,
+      }),
+      {
+        ...aRequestLog({ service: text, bytes_in: i, response_time_ms: i / 1_000 }),
+        seq: i,
+        more: { text, list: [text] },
+      },
+    ]);
+    const [loaded, inserted] = [await openStore(), await openStore()];
+    const table = { ...kind.table };
+    delete table.load;
+    const span = { ...AT, start: 0n, end: BigInt(records.length), logEnd: 0n, owner: "test" };
+    await loaded.store(entriesOf(records));
+    await storeEntries(createStore(inserted.connections), { ...kind, table }, span, entriesOf(records));
+    const [one, two] = await Promise.all([loaded, inserted].map(({ pool }) => rowsOf(pool, COLUMNS)));
+    expect(one).toHaveLength(records.length);
+    expect(one).toEqual(two);
+  });
+
+  test("is done without where the server forbids it", async () => {
+    const { pool, store, counts } = await openStore();
+    await pool.query("SET GLOBAL local_infile = 0");
+    try {
+      expect(await store(entriesOf(logs(5)))).toMatchObject({ position: 5n, inserted: 5 });
+      expect(await store(entriesOf(logs(5)), 5n)).toMatchObject({ position: 10n, inserted: 5 });
+    } finally {
+      await pool.query("SET GLOBAL local_infile = 1");
+    }
+    expect(await counts()).toMatchObject({ next_offset: 10, rows_in: 10 });
+  });
+
+  test("bends nothing: a value that does not fit is refused, its neighbours are stored as they are", async () => {
+    const { pool, store } = await openStore();
+    const entries = entriesOf(logs(4));
+    const bent = entries.map((entry, i) =>
+      i === 2 ? { ...entry, row: { ...entry.row!, service: "x".repeat(65) } } : entry,
+    );
+    expect(await store(bent as typeof entries)).toMatchObject({ position: 4n, inserted: 3, deadLettered: 1 });
+    expect(await rowsOf(pool, "SELECT reason FROM dead_letters")).toEqual([{ reason: "refused_by_sql" }]);
+    expect(await numberOf(pool, "SELECT COUNT(*) FROM api_logs WHERE service = 'orders'")).toBe(3);
   });
 });
 
