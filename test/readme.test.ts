@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { connect } from "../init_db/database.ts";
+import { storeRequests, traffic } from "./fill.ts";
 import { openTestDatabase, runCli } from "./harness.ts";
 
 const readme = readFileSync("README.md", "utf8");
@@ -8,16 +9,9 @@ const fences = (language: string) =>
   [...readme.matchAll(new RegExp(`\`\`\`${language}\n([^]*?)\`\`\``, "g"))].map(([, text]) => text!);
 
 test("the five queries of the README run as the reader and answer", async () => {
-  const { pool, readerUrl } = await openTestDatabase();
-  const statuses = [200, 200, 200, 404, 500];
-  for (const [n, status] of statuses.entries()) {
-    await pool.query(
-      `INSERT INTO api_logs (request_id, timestamp, level, service, endpoint, method, status_code, response_time_ms, error_type)
-       VALUES (?, UTC_TIMESTAMP(3), ?, 'users', '/users/:id', 'GET', ?, ?, ?)`,
-      [`r${n}`, status >= 400 ? "ERROR" : "INFO", status, 10 + n, status >= 400 ? "SomeError" : null],
-    );
-  }
-  const reader = await connect(readerUrl);
+  const database = await openTestDatabase();
+  await storeRequests(database, traffic(Date.now(), 500));
+  const reader = await connect(database.readerUrl);
   const queries = fences("sql")[0]!
     .split(";")
     .filter((query) => query.includes("SELECT"));
