@@ -1,6 +1,6 @@
 import { FUNNEL_STEPS, LATENCY_BUCKET_SQL, RESOLUTIONS, ROUTE_ID_SQL } from "../contract/rollup.ts";
 import type { Connection, Row } from "../init_db/database.ts";
-import { tryLock, unlock } from "../init_db/locks.ts";
+import { lockHolder, tryLock, unlock } from "../init_db/locks.ts";
 import { datetime, number, text } from "./literals.ts";
 import { FOLDED_SHARD, ROLLUP_TABLES, USERS_TABLE, type RollupTable } from "./rollup-tables.ts";
 
@@ -29,7 +29,9 @@ const HOUR_S = 3_600;
  */
 export async function reconcile(connection: Connection, options: ReconcileOptions): Promise<Corrections> {
   if (!(await tryLock(connection, "reconcile", 60)))
-    throw new Error("somebody else has been reconciling for 60 s; wait for it, then repeat");
+    throw new Error(
+      `rollups have been reconciled for 60 s by ${await lockHolder(connection, "reconcile")}; wait for it, then repeat`,
+    );
   try {
     return await reconcileAlone(connection, options);
   } finally {

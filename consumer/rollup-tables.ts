@@ -1,6 +1,6 @@
 import { FUNNEL_STEPS, RESOLUTIONS, type Resolution } from "../contract/rollup.ts";
 
-/** One table of sums: what identifies a cell beside the shard, which columns add up, which keep an extreme. */
+/** One table of sums: what identifies a cell beside the shard (in the order of the primary key), which columns add up, which keep an extreme. */
 export interface RollupTable {
   readonly name: string;
   readonly resolution: Resolution; // also its name in table `retention`
@@ -28,7 +28,7 @@ export const ROLLUP_TABLES: readonly RollupTable[] = [
     },
     {
       ...{ name: `api_latency_${name}`, resolution: name, seconds },
-      key: ["bucket_s", "route_id", "bucket"],
+      key: ["bucket_s", "bucket", "route_id"],
       added: ["count"],
       extremes: {},
     },

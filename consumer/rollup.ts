@@ -219,15 +219,18 @@ function upserts(name: Resolution, buckets: readonly [number, Bucket][], shard: 
   const sums: string[] = [];
   const counts: string[] = [];
   for (const [bucketS, bucket] of buckets) {
+    const histogram: [latency: number, id: number, count: number][] = [];
     for (const [{ id }, { byStatus, byLatency }] of [...bucket].sort(([a], [b]) => a.id - b.id)) {
       for (const [key, sum] of [...byStatus].sort(([a], [b]) => a - b)) {
         sums.push(
           `(${bucketS},${id},${key >> 2},'${LEVELS[key & 3]!}',${shard},${sum.count},${ms(sum.us)},${ms(sum.maxUs)},${sum.bytesIn},${sum.bytesOut})`,
         );
       }
-      for (const [latency, count] of [...byLatency].sort(([a], [b]) => a - b))
-        counts.push(`(${bucketS},${id},${latency},${shard},${count})`);
+      for (const [latency, count] of byLatency) histogram.push([latency, id, count]);
     }
+    histogram.sort(([a, id], [b, other]) => a - b || id - other);
+    for (const [latency, id, count] of histogram)
+      counts.push(`(${bucketS},${latency},${id},${shard},${count})`);
   }
   if (sums.length === 0) return [];
   return [
@@ -236,7 +239,7 @@ function upserts(name: Resolution, buckets: readonly [number, Bucket][], shard: 
      ON DUPLICATE KEY UPDATE count = count + VALUES(count), sum_ms = sum_ms + VALUES(sum_ms),
        max_ms = GREATEST(max_ms, VALUES(max_ms)), bytes_in = bytes_in + VALUES(bytes_in),
        bytes_out = bytes_out + VALUES(bytes_out)`,
-    `INSERT INTO api_latency_${name} (bucket_s, route_id, bucket, shard, count) VALUES ${counts.join(",")}
+    `INSERT INTO api_latency_${name} (bucket_s, bucket, route_id, shard, count) VALUES ${counts.join(",")}
      ON DUPLICATE KEY UPDATE count = count + VALUES(count)`,
   ];
 }

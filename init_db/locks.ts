@@ -24,6 +24,18 @@ export async function unlock(connection: Connection, purpose: Purpose): Promise<
   await connection.query("SELECT RELEASE_LOCK(?)", [await nameOf(connection, purpose)]);
 }
 
+/** Who holds the lock, for a message to whoever waited in vain: such as `connection 42 of rushhour_reader_shop (KILL 42 ends it)`. */
+export async function lockHolder(connection: Connection, purpose: Purpose): Promise<string> {
+  const name = await nameOf(connection, purpose);
+  const [[row]] = await connection.query<Row[]>(
+    `SELECT id, user FROM information_schema.PROCESSLIST WHERE id = IS_USED_LOCK(?)`,
+    [name],
+  );
+  if (row === undefined) return "nobody any more";
+  const [id, user] = Object.values(row).map(String);
+  return `connection ${id} of ${user} (KILL ${id} ends it)`;
+}
+
 async function nameOf(connection: Connection, purpose: Purpose): Promise<string> {
   const [[row]] = await connection.query<Row[]>("SELECT DATABASE() AS name");
   return lockName(String(row?.["name"]), purpose);

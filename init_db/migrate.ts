@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { connect, databaseOf } from "./database.ts";
 import type { Connection, Row } from "./database.ts";
-import { tryLock } from "./locks.ts";
+import { lockHolder, tryLock } from "./locks.ts";
 import { ensurePartitions } from "./partitions.ts";
 import { seedBounds } from "./retention.ts";
 import type { Keep } from "./retention.ts";
@@ -53,7 +53,10 @@ export async function migrate(ownerUrl: string, accounts: Accounts, keep: Keep):
 
 async function lock(connection: Connection): Promise<void> {
   if (await tryLock(connection, "migrate", 60)) return;
-  throw new Error("another migration has been running for 60 s; wait for it or end it, then repeat");
+  const holder = await lockHolder(connection, "migrate");
+  throw new Error(
+    `another migration has been running for 60 s: ${holder}; wait for it or end it, then repeat`,
+  );
 }
 
 async function applyNew(connection: Connection): Promise<string[]> {

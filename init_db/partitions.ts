@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Connection, Row } from "./database.ts";
-import { tryLock, unlock } from "./locks.ts";
+import { lockHolder, tryLock, unlock } from "./locks.ts";
 import { readBounds, type Bounds, type Kept } from "./retention.ts";
 
 const DAY_MS = 86_400_000;
@@ -237,7 +237,8 @@ export async function applyChanges(connection: Connection, changes: readonly Cha
 /** Runs `work` while no other process of ours changes partitions of this database. */
 export async function alone<T>(connection: Connection, work: () => Promise<T>): Promise<T> {
   if (!(await tryLock(connection, "partitions", 60))) {
-    throw new Error("somebody else has been changing partitions for 60 s; wait for it, then repeat");
+    const holder = await lockHolder(connection, "partitions");
+    throw new Error(`partitions have been changed for 60 s by ${holder}; wait for it, then repeat`);
   }
   try {
     return await work();

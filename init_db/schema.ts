@@ -258,7 +258,7 @@ const latency = (resolution: string) =>
       shard: shard().notNull(),
       count: int("count").notNull(),
     },
-    (table) => [primaryKey({ columns: [table.bucketS, table.routeId, table.bucket, table.shard] })],
+    (table) => [primaryKey({ columns: [table.bucketS, table.bucket, table.routeId, table.shard] })],
   );
 
 /** 0010_api_rollup_10s.sql to 0017_api_latency_1d.sql */

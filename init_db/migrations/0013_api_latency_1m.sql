@@ -6,6 +6,6 @@ CREATE TABLE IF NOT EXISTS api_latency_1m (
   bucket TINYINT UNSIGNED NOT NULL COMMENT 'of latency',
   shard SMALLINT UNSIGNED NOT NULL,
   count INT NOT NULL,
-  PRIMARY KEY (bucket_s, route_id, bucket, shard)
+  PRIMARY KEY (bucket_s, bucket, route_id, shard)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
 PARTITION BY RANGE (bucket_s) (PARTITION p_future VALUES LESS THAN MAXVALUE)
