@@ -1,6 +1,9 @@
 /** ER_BAD_NULL_ERROR: how the ingest transaction stops itself; on `ingest_offsets` it never means a bad record. */
 export const VALUE_MUST_NOT_BE_NULL = 1048;
 
+/** ER_LOCK_DEADLOCK: the server has rolled the transaction back. */
+export const DEADLOCK = 1213;
+
 /** What servers say to LOAD DATA LOCAL when `local_infile` is off: MySQL and MariaDB, older and newer. */
 export const LOCAL_IS_OFF: ReadonlySet<number> = new Set([1148, 3948, 4166]);
 

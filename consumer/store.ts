@@ -1,5 +1,5 @@
 import type { Entry } from "./decode.ts";
-import { isPoison, LOCAL_IS_OFF, sqlErrorNumber, VALUE_MUST_NOT_BE_NULL } from "./faults.ts";
+import { DEADLOCK, isPoison, LOCAL_IS_OFF, sqlErrorNumber, VALUE_MUST_NOT_BE_NULL } from "./faults.ts";
 import type { IngestConnection, IngestConnections } from "./connection.ts";
 import { loadKeptFrom, type KeptFrom } from "./kept-from.ts";
 import type { Aging, Kind } from "./kind.ts";
@@ -23,6 +23,9 @@ export interface Stored {
   readonly deadLettered: number;
   readonly expired: number; // older than what is kept
 }
+
+/** Deadlocks in a row after which it is an outage: two partitions that hold the same records meet once or twice. */
+const MAX_DEADLOCKS = 10;
 
 const NOTHING = { inserted: 0, duplicates: 0, deadLettered: 0, expired: 0 };
 
@@ -107,7 +110,7 @@ async function transaction<Row>(
     for (const identity of await storedOf(connection, kind, received)) stored.add(identity);
 
   let canLoad = table.load !== undefined;
-  for (;;) {
+  for (let deadlocks = 0; ;) {
     const kept = (store.kept ??= await loadKeptFrom(connection));
     const { current, expired } = partedByAge(received, table.aging, kept);
     const unique = new Map(current.map((row) => [table.identity(row), row]));
@@ -133,6 +136,7 @@ async function transaction<Row>(
       );
     } catch (error) {
       const number = sqlErrorNumber(error) ?? 0;
+      if (number === DEADLOCK && ++deadlocks <= MAX_DEADLOCKS) continue; // it is rolled back already
       if (load && LOCAL_IS_OFF.has(number)) store.loads = false;
       else if (number !== VALUE_MUST_NOT_BE_NULL) throw error;
       await connection.run("ROLLBACK");

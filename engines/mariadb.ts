@@ -109,7 +109,8 @@ function serverConfig(options: MariadbOptions, data: string, initFile: string): 
     max_connections: 200,
     "character-set-server": "utf8mb4",
     default_time_zone: "'+00:00'",
-    innodb_buffer_pool_size: "256M",
+    innodb_buffer_pool_size: "512M", // as in compose
+    innodb_autoinc_lock_mode: 2, // as MySQL: several LOAD DATA at once do not wait for each other
     innodb_flush_log_at_trx_commit: 1, // an answered COMMIT survives a power cut
   };
   const lines = Object.entries(settings).map(([key, value]) => `${key}=${quoted(String(value))}`);

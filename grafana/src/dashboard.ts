@@ -1,11 +1,11 @@
 import { DATA_SOURCE, GRID_COLUMNS } from "./panels.ts";
 import type { Panel } from "./panels.ts";
 
-/** A list the viewer picks from; "All" leaves `column IN (column)`, which also holds while the table is empty. */
+/** A list the viewer picks from; `all` is what stands in the SQL, as it is, when everything is picked. */
 export interface Variable {
   readonly name: string;
   readonly label: string;
-  readonly column: string;
+  readonly all: string;
   readonly sql: string;
 }
 
@@ -34,7 +34,7 @@ export function dashboardJson({ uid, title, description, variables, panels }: Da
   };
 }
 
-function variableJson({ name, label, column, sql }: Variable) {
+function variableJson({ name, label, all, sql }: Variable) {
   return {
     name,
     label,
@@ -44,7 +44,7 @@ function variableJson({ name, label, column, sql }: Variable) {
     refresh: 2, // when the time range changes
     multi: true,
     includeAll: true,
-    allValue: column,
+    allValue: all,
     current: { text: ["All"], value: ["$__all"] },
   };
 }

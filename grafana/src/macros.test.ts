@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { expandMacros } from "./macros.ts";
+import { expandMacros, intervalSeconds } from "./macros.ts";
+import { MAX_DATA_POINTS, MIN_INTERVAL_SECONDS } from "./panels.ts";
 
 const context = { fromMs: 1_700_000_000_999, toMs: 1_700_000_900_000, intervalSeconds: 30 };
 
@@ -28,9 +29,9 @@ test("a list of values is quoted for SQL, and a quote in a value ends no string"
 });
 
 test("a custom All stands in the SQL as it is", () => {
-  const variables = { service: "service" };
+  const variables = { service: "'*'" };
   expect(expandMacros("service IN (${service:sqlstring})", { ...context, variables })).toBe(
-    "service IN (service)",
+    "service IN ('*')",
   );
 });
 
@@ -48,4 +49,22 @@ test("a parenthesis inside a macro's arguments breaks it, as it does in Grafana"
   expect(expandMacros("$__timeFilter(ADDTIME(timestamp, 1))", context)).toBe(
     "ADDTIME(timestamp BETWEEN FROM_UNIXTIME(1700000000) AND FROM_UNIXTIME(1700000900))",
   );
+});
+
+test.each([
+  ["5 minutes", 300, 5],
+  ["15 minutes", 900, 10],
+  ["1 hour", 3_600, 30],
+  ["6 hours", 21_600, 120],
+  ["24 hours", 86_400, 600],
+  ["7 days", 604_800, 3_600],
+  ["30 days", 2_592_000, 21_600],
+  ["a year", 31_536_000, 86_400],
+])("a curve of %s is drawn from points a round time apart", (_, rangeSeconds, seconds) => {
+  expect(intervalSeconds(rangeSeconds * 1_000, MAX_DATA_POINTS, MIN_INTERVAL_SECONDS)).toBe(seconds);
+});
+
+test("points of more than an hour add up whole buckets of ten seconds", () => {
+  for (let rangeSeconds = 3_601; rangeSeconds < 4 * 3_600; rangeSeconds++)
+    expect(intervalSeconds(rangeSeconds * 1_000, MAX_DATA_POINTS, MIN_INTERVAL_SECONDS) % 10).toBe(0);
 });

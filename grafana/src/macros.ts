@@ -28,6 +28,42 @@ export function expandMacros(sql: string, context: QueryContext): string {
     );
 }
 
+/**
+ * What $__interval stands for in a panel, seconds: the range divided by the points it may have, as a round number.
+ * @param leastSeconds the panel's own minimum
+ * @see https://github.com/grafana/grafana/blob/v12.4.0/packages/grafana-data/src/datetime/rangeutil.ts (roundInterval)
+ */
+export function intervalSeconds(rangeMs: number, maxDataPoints: number, leastSeconds: number): number {
+  const exact = rangeMs / maxDataPoints / 1000;
+  const round = ROUND_SECONDS.find(([below]) => exact < below)?.[1] ?? 30 * 86_400;
+  return Math.max(round, leastSeconds);
+}
+
+/** Below how many seconds which number is taken. */
+const ROUND_SECONDS = [
+  [1.5, 1],
+  [3.5, 2],
+  [7.5, 5],
+  [12.5, 10],
+  [17.5, 15],
+  [25, 20],
+  [45, 30],
+  [90, 60],
+  [210, 120],
+  [450, 300],
+  [750, 600],
+  [1_050, 900],
+  [1_500, 1_200],
+  [2_700, 1_800],
+  [5_400, 3_600],
+  [9_000, 7_200],
+  [16_200, 10_800],
+  [32_400, 21_600],
+  [86_400, 43_200],
+  [604_800, 86_400],
+  [1_814_400, 604_800],
+] as const;
+
 /** What the data source will not run; even a column named current_user. */
 const REFUSED =
   /(?:show\s+grants|[\s,](?:current_user(?:\([^)]*\))?|(?:session_|system_)?user\([^)]*\)))(?:[\s,;]|$)/im;

@@ -4,6 +4,13 @@ export const DATA_SOURCE = { type: "mysql", uid: "rushhour-mysql" } as const;
 /** Columns of Grafana's grid. */
 export const GRID_COLUMNS = 24;
 
+/**
+ * What a curve has at most, however wide the screen, and the shortest time between two points. With 120, points of more than an
+ * hour lie half a minute apart or more, so that each adds up whole buckets of ten seconds.
+ */
+export const MAX_DATA_POINTS = 120;
+export const MIN_INTERVAL_SECONDS = 5;
+
 /** Where a panel stands and what it says; `unit` is Grafana's id of the unit. */
 export interface Frame {
   readonly title: string;
@@ -29,6 +36,7 @@ export interface Panel {
   readonly height: number;
   readonly datasource: typeof DATA_SOURCE;
   readonly interval?: string;
+  readonly maxDataPoints?: number;
   readonly targets: readonly Target[];
   readonly fieldConfig: {
     readonly defaults: Readonly<Record<string, unknown>>;
@@ -113,7 +121,9 @@ function panel(type: string, frame: Frame, format: Target["format"], look: Look)
     width,
     height,
     datasource: DATA_SOURCE,
-    ...(format === "time_series" ? { interval: "5s" } : {}),
+    ...(format === "time_series"
+      ? { interval: `${MIN_INTERVAL_SECONDS}s`, maxDataPoints: MAX_DATA_POINTS }
+      : {}),
     targets: [{ refId: "A", datasource: DATA_SOURCE, format, rawSql: sql }],
     fieldConfig: {
       defaults: { unit, noValue: "no requests in this range", ...look.defaults },
