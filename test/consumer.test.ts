@@ -151,12 +151,13 @@ describe("the consumer", () => {
 
   test("plain records of other producers are stored, and redelivery of those without an id adds no row", async () => {
     const { pool, writerUrl } = await openTestDatabase();
+    const yesterday = new Date(Math.floor(Date.now() / 1_000 - 86_400) * 1_000);
     const plain = {
       endpoint: "/users",
       method: "get",
       status_code: 200,
       response_time_ms: "3.5",
-      timestamp: "2026-01-02 03:04:05",
+      timestamp: yesterday.toISOString().slice(0, 19).replace("T", " "),
     };
     await send("debug-logs", [
       JSON.stringify(plain),
@@ -181,7 +182,7 @@ describe("the consumer", () => {
       level: "DEBUG",
       method: "GET",
       service: "unknown",
-      timestamp: new Date("2026-01-02T03:04:05Z"),
+      timestamp: yesterday,
     });
     expect(rows[0]!["request_id"]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5/);
     expect(rows[1]).toMatchObject({ request_id: "abc", level: "ERROR" });
