@@ -17,6 +17,8 @@ import {
 
 beforeEach(() => freshTopics());
 
+const YESTERDAY = new Date(Math.floor(Date.now() / 1_000 - 86_400) * 1_000);
+
 /** The plain shape, as a class writes it. */
 const plain = (n: number, fields: object = {}) => ({
   ...{
@@ -26,7 +28,8 @@ const plain = (n: number, fields: object = {}) => ({
     status_code: 200,
     response_time_ms: 12.5,
   },
-  ...{ user_agent: "python-requests/2.32", timestamp: "2026-01-02 03:04:05" },
+  user_agent: "python-requests/2.32",
+  timestamp: YESTERDAY.toISOString().slice(0, 19).replace("T", " "),
   ...fields,
 });
 
@@ -92,7 +95,7 @@ async function expectStored({ pool }: Awaited<ReturnType<typeof startTestConsume
     user_agent: "python-requests/2.32",
   };
   expect(rows.filter(({ request_id }) => String(request_id).startsWith("class-"))).toMatchObject([
-    { ...common, request_id: "class-1", level: "INFO", timestamp: new Date("2026-01-02T03:04:05Z") },
+    { ...common, request_id: "class-1", level: "INFO", timestamp: YESTERDAY },
     { ...common, request_id: "class-2", level: "INFO" },
     { ...common, request_id: "class-3", level: "ERROR", status_code: 500 },
     { ...common, request_id: "class-5", level: "DEBUG" },
