@@ -1,3 +1,4 @@
+import { bucketStart } from "../contract/rollup.ts";
 import type { Connection, Row } from "../init_db/database.ts";
 import { FOLDED_SHARD, ROLLUP_TABLES, type RollupTable } from "./rollup-tables.ts";
 
@@ -24,8 +25,8 @@ export async function foldShards(
   let folded = 0;
   for (const table of ROLLUP_TABLES) {
     const { name, seconds } = table;
-    const closedS = floorTo(seconds, nowS - GRACE_S);
-    const startS = floorTo(seconds, Math.min(fromS, foldedTo.get(name) ?? fromS));
+    const closedS = bucketStart(seconds, nowS - GRACE_S);
+    const startS = bucketStart(seconds, Math.min(fromS, foldedTo.get(name) ?? fromS));
     const split = await splitBuckets(connection, table, startS, closedS);
     for (let i = 0; i < split.length; i += BUCKETS_PER_FOLD) {
       const part = split.slice(i, i + BUCKETS_PER_FOLD);
@@ -35,8 +36,6 @@ export async function foldShards(
   }
   return folded;
 }
-
-const floorTo = (seconds: number, timeS: number) => timeS - (timeS % seconds);
 
 /** Buckets with a cell in several shards, or with one that sums to nothing (what a correction leaves). */
 async function splitBuckets(

@@ -1,7 +1,15 @@
-import { FUNNEL_STEPS, LATENCY_BUCKET_SQL, RESOLUTIONS, ROUTE_ID_SQL } from "../contract/rollup.ts";
+import {
+  bucketStart,
+  FUNNEL_STEPS,
+  LATENCY_BUCKET_SQL,
+  RESOLUTIONS,
+  ROUTE_ID_SQL,
+} from "../contract/rollup.ts";
 import type { Connection, Row } from "../init_db/database.ts";
 import { lockHolder, tryLock, unlock } from "../init_db/locks.ts";
+import { readBounds, type Kept } from "../init_db/retention.ts";
 import { datetime, number, text } from "./literals.ts";
+import { insertRoutes } from "./rollup.ts";
 import { FOLDED_SHARD, ROLLUP_TABLES, USERS_TABLE, type RollupTable } from "./rollup-tables.ts";
 
 /** Rollup cells that did not say what they were made of, by table. */
@@ -44,11 +52,11 @@ async function reconcileAlone(
   { fromS, toS, withoutUsers = false, dryRun = false, onProgress }: ReconcileOptions,
 ): Promise<Corrections> {
   const corrections = new Map<string, number>();
-  const kept = await keptFrom(connection);
+  const kept = await readBounds(connection);
   for (const table of TABLES) {
     if (withoutUsers && table.name === USERS_TABLE.name) continue;
-    const boundS = Math.max(...table.keptBy.map((name) => kept.get(name) ?? 0));
-    for (let startS = fromS - (fromS % table.pieceS); startS < toS; startS += table.pieceS) {
+    const boundS = Math.max(...table.keptBy.map((name) => kept[name]));
+    for (let startS = bucketStart(table.pieceS, fromS); startS < toS; startS += table.pieceS) {
       if (startS < boundS) continue;
       const differences = await compare(connection, table, startS, startS + table.pieceS);
       if (differences.length > 0)
@@ -65,7 +73,7 @@ async function reconcileAlone(
 
 /** A rollup table and what it is made of. */
 interface Reconciled extends RollupTable {
-  readonly keptBy: readonly string[]; // names in `retention`: of both sides
+  readonly keptBy: readonly Kept[]; // names in `retention`: of both sides
   readonly pieceS: number; // compared at once; whole buckets of both sides
   readonly source: (fromS: number, toS: number) => string; // a SELECT of all columns but the shard
 }
@@ -205,14 +213,9 @@ async function nameRoutes(connection: Connection, fromS: number, toS: number): P
   const [rows] = await connection.query<Row[]>(
     `SELECT DISTINCT ${ROUTE_ID_SQL} AS route_id, service, method, endpoint ${rowsOf(fromS, toS)}`,
   );
-  for (const { route_id, service, method, endpoint } of rows)
-    await connection.query(
-      `INSERT INTO api_routes (route_id, service, method, endpoint) VALUES (${[route_id, service, method, endpoint].map(literal).join(",")})
-       ON DUPLICATE KEY UPDATE route_id = api_routes.route_id`,
-    );
-}
-
-async function keptFrom(connection: Connection): Promise<ReadonlyMap<string, number>> {
-  const [rows] = await connection.query<Row[]>("SELECT name, kept_from_s FROM retention");
-  return new Map(rows.map(({ name, kept_from_s }) => [String(name), Number(kept_from_s)]));
+  const routes = rows.map(({ route_id, service, method, endpoint }) => ({
+    ...{ id: Number(route_id), service: String(service) },
+    ...{ method: String(method), endpoint: String(endpoint) },
+  }));
+  for (const sql of insertRoutes(routes)) await connection.query(sql);
 }

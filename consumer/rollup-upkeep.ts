@@ -1,6 +1,7 @@
 import { Counter } from "prom-client";
 import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
+import { bucketStart } from "../contract/rollup.ts";
 import type { Connection, Row } from "../init_db/database.ts";
 import { foldShards, type FoldedTo } from "./fold.ts";
 import { reconcile, type Corrections } from "./reconcile.ts";
@@ -18,7 +19,6 @@ const HOUR_S = 3_600;
 const DAY_S = 86_400;
 const NEVER_S = 4_294_967_295; // `touched_from_s` of a partition that wrote nothing since
 
-const floorTo = (seconds: number, timeS: number) => timeS - (timeS % seconds);
 const nowS = () => Math.floor(Date.now() / 1_000);
 
 /** Keeps the rollups small (one row a cell) and true (what their rows say). */
@@ -40,7 +40,7 @@ function foldTask({ registry }: Metrics): UpkeepTask {
     async run(connection) {
       const touchedS = await touchedFrom(connection);
       const now = nowS();
-      const fromS = Math.min(touchedS, foldedTo.size > 0 ? NEVER_S : floorTo(DAY_S, now));
+      const fromS = Math.min(touchedS, foldedTo.size > 0 ? NEVER_S : bucketStart(DAY_S, now));
       cells.inc(await foldShards(connection, { fromS, nowS: now, foldedTo }));
       // What came in meanwhile with an earlier time keeps its mark.
       await connection.query(
@@ -85,7 +85,7 @@ function reconcileTask(logger: Logger, { registry }: Metrics): UpkeepTask {
     name: "reconcile",
     everyMs: RECONCILE_EVERY_MS,
     async run(connection) {
-      const recentS = floorTo(HOUR_S, nowS()) - HOUR_S;
+      const recentS = bucketStart(HOUR_S, nowS()) - HOUR_S;
       say(await reconcile(connection, { fromS: recentS, toS: nowS(), withoutUsers: true }));
       const oldestS = await oldestRow(connection);
       olderS = (olderS > oldestS ? olderS : recentS) - HOUR_S;

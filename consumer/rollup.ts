@@ -1,4 +1,11 @@
-import { FUNNEL_STEPS, latencyBucket, RESOLUTIONS, routeId, type Resolution } from "../contract/rollup.ts";
+import {
+  bucketStart,
+  FUNNEL_STEPS,
+  latencyBucket,
+  RESOLUTIONS,
+  routeId,
+  type Resolution,
+} from "../contract/rollup.ts";
 import { LEVELS } from "../contract/request-log.ts";
 import type { RequestLogRow } from "../contract/request-log-row.ts";
 import type { KeptFrom } from "./kept-from.ts";
@@ -84,8 +91,6 @@ type Buckets = Map<number, Bucket>; // by start, Unix seconds
 const MINUTE_S = 60;
 const DAY_S = 86_400;
 
-const floorTo = (seconds: number, timeS: number) => timeS - (timeS % seconds);
-
 /** Rows are added up in the finest buckets that are kept; the coarser ones are sums of those. */
 class BatchSums {
   readonly #kept: KeptFrom;
@@ -100,11 +105,11 @@ class BatchSums {
   add(row: RequestLogRow, route: Route): void {
     const timeS = Math.floor(row.timestampMs / 1_000);
     const us = Math.round(row.response_time_ms * 1_000);
-    const tenS = floorTo(10, timeS);
+    const tenS = bucketStart(10, timeS);
     const isFine = tenS >= this.#from("10s");
     const bucket = at(
       isFine ? this.#tens : this.#minutes,
-      isFine ? tenS : floorTo(MINUTE_S, timeS),
+      isFine ? tenS : bucketStart(MINUTE_S, timeS),
       newBucket,
     );
     const { byStatus, byLatency } = at(bucket, route, newRouteSums);
@@ -116,7 +121,7 @@ class BatchSums {
     const latency = latencyBucket(row.response_time_ms);
     byLatency.set(latency, (byLatency.get(latency) ?? 0) + 1);
     if (row.user_id !== null)
-      addUser(at(this.#userDays, floorTo(DAY_S, timeS), newUsers), row.user_id, row, us);
+      addUser(at(this.#userDays, bucketStart(DAY_S, timeS), newUsers), row.user_id, row, us);
   }
 
   routes(): Route[] {
@@ -189,7 +194,7 @@ function addUser(users: Map<string, UserDay>, userId: string, row: RequestLogRow
 /** Adds `fine` to buckets of so many seconds. */
 function coarsened(fine: Buckets, seconds: number, into: Buckets): Buckets {
   for (const [bucketS, bucket] of fine) {
-    const coarse = at(into, floorTo(seconds, bucketS), newBucket);
+    const coarse = at(into, bucketStart(seconds, bucketS), newBucket);
     for (const [route, { byStatus, byLatency }] of bucket) {
       const sums = at(coarse, route, newRouteSums);
       for (const [key, sum] of byStatus) addSum(sums.byStatus, key, sum);
@@ -201,7 +206,7 @@ function coarsened(fine: Buckets, seconds: number, into: Buckets): Buckets {
 }
 
 /** Routes stay named for good. Sorted, so that two consumers who meet the same routes first wait in the same order. */
-function insertRoutes(routes: readonly Route[]): string[] {
+export function insertRoutes(routes: readonly Omit<Route, "isStored">[]): string[] {
   if (routes.length === 0) return [];
   const values = routes
     .toSorted((a, b) => a.id - b.id)

@@ -10,6 +10,9 @@ export const RESOLUTIONS = [
 
 export type Resolution = (typeof RESOLUTIONS)[number]["name"];
 
+/** Where the bucket of `seconds` begins that holds a time; both Unix seconds. */
+export const bucketStart = (seconds: number, timeS: number): number => timeS - (timeS % seconds);
+
 const RATIO = 1.1;
 const LAST_LATENCY_BUCKET = 255; // from 10 hours on
 
