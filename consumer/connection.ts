@@ -16,10 +16,6 @@ const SESSION = [
 
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-/**
- * One chunk always: mysql2 ends each of these streams with one and the same buffer, into which it writes the number of the
- * packet. Were the numbers different, a connection could send another one's.
- */
 const NO_LINES = Buffer.alloc(0);
 
 export interface IngestConnections {
@@ -76,6 +72,8 @@ export function openIngestConnections(writerUrl: string, size: number): IngestCo
       try {
         const result = await work({
           run: async (sql, lines = NO_LINES) => {
+            // One chunk always: mysql2 ends all these streams with the same buffer, into which it writes the number of the
+            // packet. Were the numbers different, a connection could send another one's.
             const infileStreamFactory = () => Readable.from([lines]);
             const options = { sql, timeout: STATEMENT_TIMEOUT_MS, infileStreamFactory };
             return (await connection.query(options))[0];
