@@ -37,6 +37,7 @@ export const EXAMPLES: readonly Example[] = [
     title: "The slowest single requests of the last day",
     sql: `SELECT timestamp, method, path, status_code, response_time_ms, user_id, request_id
   FROM v_slow_requests
+ WHERE span = '24h'
  ORDER BY response_time_ms DESC
  LIMIT 20`,
   },

@@ -5,6 +5,9 @@ import { FOLDED_SHARD, ROLLUP_TABLES, type RollupTable } from "./rollup-tables.t
 /** A bucket is left alone for so long after its end: its last records may be under way. */
 const GRACE_S = 60;
 
+/** The end of the last bucket of `seconds` that is closed; Unix seconds. */
+export const closedBefore = (seconds: number, nowS: number): number => bucketStart(seconds, nowS - GRACE_S);
+
 /** Buckets folded in one transaction: bounds the rows it locks. */
 const BUCKETS_PER_FOLD = 10;
 
@@ -25,7 +28,7 @@ export async function foldShards(
   let folded = 0;
   for (const table of ROLLUP_TABLES) {
     const { name, seconds } = table;
-    const closedS = bucketStart(seconds, nowS - GRACE_S);
+    const closedS = closedBefore(seconds, nowS);
     const startS = bucketStart(seconds, Math.min(fromS, foldedTo.get(name) ?? fromS));
     const split = await splitBuckets(connection, table, startS, closedS);
     for (let i = 0; i < split.length; i += BUCKETS_PER_FOLD) {

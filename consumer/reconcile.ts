@@ -7,7 +7,8 @@ import {
 } from "../contract/rollup.ts";
 import type { Connection, Row } from "../init_db/database.ts";
 import { lockHolder, tryLock, unlock } from "../init_db/locks.ts";
-import { readBounds, type Kept } from "../init_db/retention.ts";
+import { readBounds, type Bounds, type Kept } from "../init_db/retention.ts";
+import { closeBuckets, closedTo } from "./close.ts";
 import { datetime, number, text } from "./literals.ts";
 import { insertRoutes } from "./rollup.ts";
 import { FOLDED_SHARD, ROLLUP_TABLES, USERS_TABLE, type RollupTable } from "./rollup-tables.ts";
@@ -68,7 +69,19 @@ async function reconcileAlone(
       onProgress?.(table.name, startS + table.pieceS);
     }
   }
+  if (!dryRun) await closeAgain(connection, fromS, toS, kept);
   return corrections;
+}
+
+/** Closed buckets are made of the rollups above: written anew without a look, they say what those say now. */
+async function closeAgain(connection: Connection, fromS: number, toS: number, kept: Bounds): Promise<void> {
+  for (const { name, seconds } of RESOLUTIONS) {
+    const endS = Math.min(toS, (await closedTo(connection, name)) + 1);
+    const buckets: number[] = [];
+    for (let startS = bucketStart(seconds, fromS); startS < endS; startS += seconds)
+      if (startS >= kept[name]) buckets.push(startS);
+    await closeBuckets(connection, name, buckets);
+  }
 }
 
 /** A rollup table and what it is made of. */

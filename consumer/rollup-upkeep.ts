@@ -1,9 +1,10 @@
 import { Counter } from "prom-client";
 import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
-import { bucketStart } from "../contract/rollup.ts";
+import { bucketStart, RESOLUTIONS } from "../contract/rollup.ts";
 import type { Connection, Row } from "../init_db/database.ts";
-import { foldShards, type FoldedTo } from "./fold.ts";
+import { closeStale } from "./close.ts";
+import { closedBefore, foldShards, type FoldedTo } from "./fold.ts";
 import { reconcile, type Corrections } from "./reconcile.ts";
 import type { UpkeepTask } from "./upkeep.ts";
 
@@ -26,25 +27,34 @@ export function rollupUpkeep({ logger, metrics }: RollupUpkeepOptions): UpkeepTa
   return [foldTask(metrics), reconcileTask(logger, metrics)];
 }
 
-/** Folds what was written to since the last time; a new leader begins with today. */
+/** Folds and closes what was written to since the last time; a new leader begins folding with today. */
 function foldTask({ registry }: Metrics): UpkeepTask {
+  const registers = [registry];
   const cells = new Counter({
     name: "rollup_folded_cells_total",
     help: "Rollup cells whose shards were added up after their bucket closed",
-    registers: [registry],
+    registers,
+  });
+  const buckets = new Counter({
+    name: "rollup_closed_buckets_total",
+    help: "Buckets of all routes together that were written once they ended, or again after late records",
+    registers,
   });
   let foldedTo: FoldedTo = new Map();
   return {
     name: "fold",
     everyMs: FOLD_EVERY_MS,
     async run(connection) {
-      const touchedS = await touchedFrom(connection);
+      const touchedS = await takeTouched(connection);
       const now = nowS();
       const fromS = Math.min(touchedS, foldedTo.size > 0 ? NEVER_S : bucketStart(DAY_S, now));
       cells.inc(await foldShards(connection, { fromS, nowS: now, foldedTo }));
-      // What came in meanwhile with an earlier time keeps its mark.
+      for (const { name, seconds } of RESOLUTIONS)
+        buckets.inc(
+          await closeStale(connection, name, bucketStart(seconds, touchedS), closedBefore(seconds, now)),
+        );
       await connection.query(
-        `UPDATE ingest_offsets SET touched_from_s = ${NEVER_S} WHERE touched_from_s >= ${touchedS} AND touched_from_s < ${NEVER_S}`,
+        `UPDATE ingest_offsets SET folding_from_s = ${NEVER_S} WHERE folding_from_s < ${NEVER_S}`,
       );
     },
     forget() {
@@ -53,10 +63,17 @@ function foldTask({ registry }: Metrics): UpkeepTask {
   };
 }
 
-/** Unix seconds of the oldest row that came in since the last fold. */
-async function touchedFrom(connection: Connection): Promise<number> {
+/**
+ * Unix seconds of the oldest row that came in since the last run that reached its end. The marks are taken before anything is read: a
+ * record that comes later sets its partition's anew.
+ */
+async function takeTouched(connection: Connection): Promise<number> {
+  await connection.query(
+    `UPDATE ingest_offsets SET folding_from_s = LEAST(folding_from_s, touched_from_s), touched_from_s = ${NEVER_S}
+      WHERE touched_from_s < ${NEVER_S}`,
+  );
   const [[row]] = await connection.query<Row[]>(
-    "SELECT MIN(touched_from_s) AS touched_s FROM ingest_offsets",
+    "SELECT MIN(folding_from_s) AS touched_s FROM ingest_offsets",
   );
   return Number(row?.["touched_s"] ?? NEVER_S);
 }

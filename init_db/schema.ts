@@ -93,6 +93,7 @@ export const ingestOffsets = mysqlTable(
     deadLettered: count("dead_lettered").default(0).notNull(),
     expired: count("expired").default(0).notNull(),
     touchedFromS: int("touched_from_s", { unsigned: true }).notNull(),
+    foldingFromS: int("folding_from_s", { unsigned: true }).notNull(), // 0077
     owner: varchar("owner", { length: 128 }).default("").notNull(),
     updatedAt: time("updated_at").default(now).notNull(),
   },
@@ -270,6 +271,30 @@ export const apiRollup1h = rollup("1h");
 export const apiLatency1h = latency("1h");
 export const apiRollup1d = rollup("1d");
 export const apiLatency1d = latency("1d");
+
+const traffic = (resolution: string) =>
+  mysqlTable(`api_traffic_${resolution}`, {
+    bucketS: unixSeconds("bucket_s").primaryKey(),
+    requests: count("requests").notNull(),
+    clientErrors: count("client_errors").notNull(),
+    serverErrors: count("server_errors").notNull(),
+    sumMs: milliseconds("sum_ms", 18).notNull(),
+    maxMs: milliseconds("max_ms", 12).notNull(),
+    bytesIn: bigint("bytes_in", { mode: "number" }).notNull(),
+    bytesOut: bigint("bytes_out", { mode: "number" }).notNull(),
+    p50Bucket: tinyint("p50_bucket", { unsigned: true }).notNull(),
+    p90Bucket: tinyint("p90_bucket", { unsigned: true }).notNull(),
+    p95Bucket: tinyint("p95_bucket", { unsigned: true }).notNull(),
+    p99Bucket: tinyint("p99_bucket", { unsigned: true }).notNull(),
+    satisfied: count("satisfied").notNull(),
+    tolerated: count("tolerated").notNull(),
+  });
+
+/** 0078_api_traffic_10s.sql to 0081_api_traffic_1d.sql */
+export const apiTraffic10s = traffic("10s");
+export const apiTraffic1m = traffic("1m");
+export const apiTraffic1h = traffic("1h");
+export const apiTraffic1d = traffic("1d");
 
 /** 0018_api_users_1d.sql */
 export const apiUsers1d = mysqlTable(

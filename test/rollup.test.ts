@@ -1,5 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import { foldShards } from "../consumer/fold.ts";
+import { closeStale } from "../consumer/close.ts";
+import { closedBefore, foldShards } from "../consumer/fold.ts";
 import { ROLLUP_TABLES } from "../consumer/rollup-tables.ts";
 import { reconcile } from "../consumer/reconcile.ts";
 import { openIngestConnections } from "../consumer/connection.ts";
@@ -13,7 +14,7 @@ import { createStore, storeEntries, type Stored } from "../consumer/store.ts";
 import { stream } from "../contract/random.ts";
 import { latencyMiddleMs, RESOLUTIONS } from "../contract/rollup.ts";
 import type { RequestLog } from "../contract/request-log.ts";
-import { connect } from "../init_db/database.ts";
+import { connect, type Row } from "../init_db/database.ts";
 import { aRequestLog, numberOf, openTestDatabase, rowsOf, silent, until } from "./harness.ts";
 
 const CLUSTER = "cluster-1";
@@ -78,6 +79,10 @@ function requests(count: number, days: number, seed: number): RequestLog[] {
     });
   });
 }
+
+/** Sums come as DECIMAL of some length or as integers. */
+const asNumbers = (row: Row) =>
+  Object.fromEntries(Object.entries(row).map(([name, value]) => [name, Number(value)]));
 
 describe("rollups", () => {
   test("of late, doubled and shuffled records from several partitions at once say what the rows say", async () => {
@@ -266,6 +271,45 @@ describe("rollups", () => {
     expect(await foldShards(connection, { fromS: laterS, nowS: laterS, foldedTo })).toBe(0);
   });
 
+  test("are closed into one row a bucket, which late records and corrections change", async () => {
+    const { pool, store, writerUrl } = await openStore(3);
+    const logs = requests(3_000, 3, 10);
+    const laterS = Math.floor(Date.now() / 1_000) + 2 * 86_400; // by then all buckets are closed
+    const connection = await connect(writerUrl);
+    onTestFinished(() => connection.end());
+    const close = async () => {
+      for (const { name, seconds } of RESOLUTIONS)
+        await closeStale(connection, name, 0, closedBefore(seconds, laterS));
+    };
+    const series = () =>
+      Promise.all(
+        RESOLUTIONS.flatMap(({ name }) => [`v_traffic_${name}`, `v_latency_${name}`]).map(async (name) => ({
+          ...{ name, rows: (await rowsOf(pool, `SELECT * FROM ${name} ORDER BY bucket_s`)).map(asNumbers) },
+        })),
+      );
+    for (const partition of [0, 1, 2])
+      await store(partition, logs.slice(partition * 900, partition * 900 + 900));
+    const added = await series();
+    await close();
+    expect(await numberOf(pool, "SELECT COUNT(*) FROM api_traffic_1m")).toBeGreaterThan(100);
+    expect(await series()).toEqual(added);
+
+    await store(2, logs.slice(2_700));
+    const outdated = await series();
+    await close();
+    const closed = await series();
+    expect(closed).not.toEqual(outdated);
+    for (const { name } of RESOLUTIONS) await pool.query(`TRUNCATE api_traffic_${name}`);
+    expect(closed).toEqual(await series()); // added up once more
+    await close();
+
+    for (const { name } of RESOLUTIONS)
+      await pool.query(`UPDATE api_traffic_${name} SET p99_bucket = 250, bytes_in = bytes_in + 1`);
+    await pool.query("DELETE FROM api_traffic_1m LIMIT 2");
+    await reconcile(connection, { fromS: laterS - 7 * 86_400, toS: laterS });
+    expect(await series()).toEqual(closed);
+  });
+
   test("of open buckets keep their shards", async () => {
     const { pool, store, writerUrl } = await openStore(2);
     const now = requests(10, 0, 8);
@@ -330,6 +374,12 @@ describe("rollups", () => {
     expect(await rowsOf(pool, "SELECT shard, count FROM api_latency_10s")).toEqual([
       { shard: 65_535, count: 4 },
     ]);
-    expect(await numberOf(pool, "SELECT MIN(touched_from_s) FROM ingest_offsets")).toBe(2 ** 32 - 1);
+    await until("the marks taken", async () => {
+      const marks = "SELECT MIN(LEAST(touched_from_s, folding_from_s)) FROM ingest_offsets";
+      return (await numberOf(pool, marks)) === 2 ** 32 - 1;
+    });
+    expect(await rowsOf(pool, "SELECT requests, p99_bucket > 0 AS measured FROM api_traffic_10s")).toEqual([
+      { requests: 4, measured: 1 },
+    ]);
   });
 });
