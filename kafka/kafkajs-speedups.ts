@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 
 /**
- * Three functions of kafkajs 2.2.4, the last release, in a quicker form with the same results. They lie on the path of every record an
+ * Some functions of kafkajs 2.2.4, the last release, in a quicker form with the same results. They lie on the path of every record an
  * API logs; together they bring a record of 400 bytes from 7.3 to 3.3 µs of CPU (300 a batch). Loaded before kafkajs
  * (see client.ts); with another version of kafkajs nothing is replaced.
  */
@@ -12,6 +12,9 @@ const require = createRequire(import.meta.url);
 interface Encoder {
   buf: Buffer;
   offset: number;
+  size(): number;
+  ensureAvailable(bytes: number): void;
+  writeEncoder(encoder: Encoder): unknown;
 }
 
 interface RecordFields {
@@ -85,35 +88,70 @@ export function groupMessagesPerPartition<M>(grouping: Grouping<M>): Record<numb
 }
 
 /**
- * One record of a batch, version 2: written once into a buffer of its size. Only for what our producer sends, a text
- * without key, headers and time of its own; anything else is left to `original`.
+ * One record of a batch, version 2, that is written straight into the batch: no buffer of its own. Only for what our producer sends,
+ * a text without key, headers and time of its own; anything else is left to `original`.
  * @see https://kafka.apache.org/documentation/#record
  */
-export function quickRecord(original: (fields: RecordFields) => Encoder, prototype: object) {
-  return (fields: RecordFields): Encoder => {
+export function textRecordOr(original: (fields: RecordFields) => Encoder) {
+  return (fields: RecordFields): Encoder | TextRecord => {
     const { offsetDelta = 0, timestampDelta = 0, key, value, headers } = fields;
-    if (
-      typeof value !== "string" ||
-      (key !== undefined && key !== null) ||
-      headers !== undefined ||
-      timestampDelta !== 0
-    )
-      return original(fields);
-    const valueBytes = Buffer.byteLength(value);
-    // attributes, time delta, offset delta, no key, value, no headers
-    const bodyBytes = 1 + 1 + varintBytes(offsetDelta) + 1 + varintBytes(valueBytes) + valueBytes + 1;
-    const buf = Buffer.allocUnsafe(varintBytes(bodyBytes) + bodyBytes);
-    let at = writeVarint(buf, 0, bodyBytes);
-    buf[at++] = 0;
-    buf[at++] = 0;
-    at = writeVarint(buf, at, offsetDelta);
-    at = writeVarint(buf, at, -1);
-    at = writeVarint(buf, at, valueBytes);
-    at += buf.write(value, at);
-    buf[at++] = 0;
-    return Object.assign(Object.create(prototype) as Encoder, { buf, offset: at });
+    const isPlain = (key === undefined || key === null) && headers === undefined && timestampDelta === 0;
+    return isPlain && typeof value === "string" ? new TextRecord(offsetDelta, value) : original(fields);
   };
 }
+
+class TextRecord {
+  readonly bytes: number;
+  readonly #offsetDelta: number;
+  readonly #value: string;
+  readonly #valueBytes: number;
+  readonly #bodyBytes: number;
+
+  constructor(offsetDelta: number, value: string) {
+    this.#offsetDelta = offsetDelta;
+    this.#value = value;
+    this.#valueBytes = Buffer.byteLength(value);
+    // attributes, time delta, offset delta, no key, value, no headers
+    this.#bodyBytes =
+      1 + 1 + varintBytes(offsetDelta) + 1 + varintBytes(this.#valueBytes) + this.#valueBytes + 1;
+    this.bytes = varintBytes(this.#bodyBytes) + this.#bodyBytes;
+  }
+
+  writeTo(encoder: Encoder): void {
+    const { buf } = encoder;
+    let at = writeVarint(buf, encoder.offset, this.#bodyBytes);
+    buf[at++] = 0;
+    buf[at++] = 0;
+    at = writeVarint(buf, at, this.#offsetDelta);
+    at = writeVarint(buf, at, -1);
+    at = writeVarint(buf, at, this.#valueBytes);
+    at += buf.write(this.#value, at);
+    buf[at++] = 0;
+    encoder.offset = at;
+  }
+}
+
+/** For the prototype of kafkajs's encoder. */
+export const quickEncoder = {
+  writeEncoderArray(this: Encoder, records: readonly (Encoder | TextRecord)[]): Encoder {
+    this.ensureAvailable(
+      records.reduce((sum, record) => sum + (record instanceof TextRecord ? record.bytes : record.size()), 0),
+    );
+    for (const record of records) {
+      if (record instanceof TextRecord) record.writeTo(this);
+      else this.writeEncoder(record);
+    }
+    return this;
+  },
+
+  /** Without filling the new buffer with zeros: nobody reads beyond `offset`. */
+  ensureAvailable(this: Encoder, bytes: number): void {
+    if (this.offset + bytes <= this.buf.length) return;
+    const grown = Buffer.allocUnsafe(2 ** Math.ceil(Math.log2(this.offset + bytes + 1)));
+    this.buf.copy(grown, 0, 0, this.offset);
+    this.buf = grown;
+  },
+};
 
 const zigzag = (value: number) => (value << 1) ^ (value >> 31);
 
@@ -140,7 +178,8 @@ function replaceModule(path: string, replacement: unknown): void {
 if ((require("kafkajs/package.json") as { version: string }).version === KAFKAJS) {
   const record = "kafkajs/src/protocol/recordBatch/record/v0/index.js";
   const { prototype } = require("kafkajs/src/protocol/encoder.js") as { prototype: object };
-  replaceModule(record, quickRecord(require(record) as (fields: RecordFields) => Encoder, prototype));
+  Object.assign(prototype, quickEncoder);
+  replaceModule(record, textRecordOr(require(record) as (fields: RecordFields) => Encoder));
   replaceModule("kafkajs/src/protocol/recordBatch/crc32C/crc32C.js", crc32C);
   replaceModule("kafkajs/src/producer/groupMessagesPerPartition.js", groupMessagesPerPartition);
 }
