@@ -14,6 +14,11 @@ export function number(value: number | bigint | null): string {
   return value === null ? "NULL" : String(value);
 }
 
+/** Whole microseconds as the SQL literal of milliseconds. */
+export function ms(us: number): string {
+  return (us / 1_000).toFixed(3);
+}
+
 /** SQL literal of bytes. */
 export function bytes(value: Buffer | null): string {
   return value === null ? "NULL" : value.length === 0 ? "''" : `0x${value.toString("hex")}`;

@@ -10,7 +10,7 @@ import { lockHolder, tryLock, unlock } from "../init_db/locks.ts";
 import { readBounds, type Bounds, type Kept } from "../init_db/retention.ts";
 import { closeBuckets, closedTo } from "./close.ts";
 import { datetime, number, text } from "./literals.ts";
-import { insertRoutes } from "./rollup.ts";
+import { insertRoutes } from "./rollup-routes.ts";
 import { FOLDED_SHARD, ROLLUP_TABLES, USERS_TABLE, type RollupTable } from "./rollup-tables.ts";
 
 /** Rollup cells that did not say what they were made of, by table. */
