@@ -1,4 +1,10 @@
 import {
+  FINGERPRINT_SQL,
+  IS_ERROR_SQL,
+  MESSAGE_PATTERN_SQL,
+  type ErrorGroup,
+} from "../contract/error-group.ts";
+import {
   bucketStart,
   FUNNEL_STEPS,
   LATENCY_BUCKET_SQL,
@@ -10,8 +16,9 @@ import { lockHolder, tryLock, unlock } from "../init_db/locks.ts";
 import { readBounds, type Bounds, type Kept } from "../init_db/retention.ts";
 import { closeBuckets, closedTo } from "./close.ts";
 import { datetime, number, text } from "./literals.ts";
+import { insertErrorGroups } from "./rollup-errors.ts";
 import { insertRoutes } from "./rollup-routes.ts";
-import { FOLDED_SHARD, ROLLUP_TABLES, USERS_TABLE, type RollupTable } from "./rollup-tables.ts";
+import { ERRORS_TABLE, FOLDED_SHARD, ROLLUP_TABLES, USERS_TABLE, type RollupTable } from "./rollup-tables.ts";
 
 /** Rollup cells that did not say what they were made of, by table. */
 export type Corrections = ReadonlyMap<string, number>;
@@ -63,7 +70,8 @@ async function reconcileAlone(
       if (differences.length > 0)
         corrections.set(table.name, (corrections.get(table.name) ?? 0) + differences.length);
       if (!dryRun && differences.length > 0) {
-        await nameRoutes(connection, startS, startS + table.pieceS);
+        const name = table.key.includes("fingerprint") ? nameErrorGroups : nameRoutes;
+        await name(connection, startS, startS + table.pieceS);
         await add(connection, table, differences);
       }
       onProgress?.(table.name, startS + table.pieceS);
@@ -99,15 +107,15 @@ const rowsOf = (fromS: number, toS: number) =>
 const TABLES: readonly Reconciled[] = ROLLUP_TABLES.map((table) => {
   const { name, resolution, seconds } = table;
   const level = RESOLUTIONS.findIndex((candidate) => candidate.name === resolution);
-  const finer = level >= 2 && table !== USERS_TABLE ? RESOLUTIONS[level - 1]!.name : undefined;
+  const isOfRequests = table !== USERS_TABLE && table !== ERRORS_TABLE;
+  const finer = level >= 2 && isOfRequests ? RESOLUTIONS[level - 1]!.name : undefined;
   const finerTable = name.replace(resolution, finer ?? "");
   return {
     ...table,
     keptBy: [resolution, finer ?? "api_logs"],
     pieceS: Math.max(HOUR_S, seconds),
     source: (fromS, toS) => {
-      if (finer === undefined)
-        return `SELECT ${bucketOf(seconds)} AS bucket_s, ${columnsOfRows(table)} ${rowsOf(fromS, toS)}${table === USERS_TABLE ? " AND user_id IS NOT NULL" : ""}`;
+      if (finer === undefined) return selectOfRows(table, rowsOf(fromS, toS));
       const columns = [...table.key.slice(1), ...table.added, ...Object.keys(table.extremes)];
       return `SELECT bucket_s DIV ${seconds} * ${seconds} AS bucket_s, ${columns.join(", ")}
                 FROM ${finerTable} WHERE bucket_s >= ${fromS} AND bucket_s < ${toS}`;
@@ -115,21 +123,30 @@ const TABLES: readonly Reconciled[] = ROLLUP_TABLES.map((table) => {
   };
 });
 
-/** What one raw row is in a rollup. */
-function columnsOfRows(table: RollupTable): string {
+/** What each raw row is in a rollup, if anything. */
+function selectOfRows(table: RollupTable, rows: string): string {
+  const select = `SELECT ${bucketOf(table.seconds)} AS bucket_s`;
   if (table === USERS_TABLE) {
     const steps = FUNNEL_STEPS.map(
       ({ column, method, endpoint }) =>
         `status_code < 400 AND CAST(method AS BINARY) = '${method}' AND CAST(endpoint AS BINARY) = '${endpoint}' AS ${column}`,
     );
-    return `user_id COLLATE utf8mb4_bin AS user_id, 1 AS count, status_code >= 400 AS errors,
-            ${steps.join(", ")}, ${MS} AS sum_ms, timestamp AS first_at, timestamp AS last_at`;
+    return `${select}, user_id COLLATE utf8mb4_bin AS user_id, 1 AS count, status_code >= 400 AS errors,
+              ${steps.join(", ")}, ${MS} AS sum_ms, timestamp AS first_at, timestamp AS last_at ${rows} AND user_id IS NOT NULL`;
   }
+  if (table === ERRORS_TABLE)
+    return `${select}, ${FINGERPRINT_SQL} AS fingerprint, 1 AS count, timestamp AS first_at, timestamp AS last_at,
+              request_id AS last_request_id FROM (${selectErrors(rows)}) AS failed`;
   if (table.key.includes("bucket"))
-    return `${ROUTE_ID_SQL} AS route_id, ${LATENCY_BUCKET_SQL} AS bucket, 1 AS count`;
-  return `${ROUTE_ID_SQL} AS route_id, status_code, level, 1 AS count, ${MS} AS sum_ms,
-          COALESCE(bytes_in, 0) AS bytes_in, COALESCE(bytes_out, 0) AS bytes_out, ${MS} AS max_ms`;
+    return `${select}, ${ROUTE_ID_SQL} AS route_id, ${LATENCY_BUCKET_SQL} AS bucket, 1 AS count ${rows}`;
+  return `${select}, ${ROUTE_ID_SQL} AS route_id, status_code, level, 1 AS count, ${MS} AS sum_ms,
+            COALESCE(bytes_in, 0) AS bytes_in, COALESCE(bytes_out, 0) AS bytes_out, ${MS} AS max_ms ${rows}`;
 }
+
+/** Failed requests, each with the pattern of its message. */
+const selectErrors = (rows: string) =>
+  `SELECT timestamp, request_id, service, method, endpoint, status_code, error_type, ${MESSAGE_PATTERN_SQL} AS message
+     ${rows} AND ${IS_ERROR_SQL}`;
 
 /** A cell whose sides differ: its key, what is to be added, and of each extreme what the source says (null: it has no such cell). */
 type Difference = Row;
@@ -193,9 +210,7 @@ async function add(
         ...key.map((column) => literal(cell[column])),
         String(FOLDED_SHARD),
         ...added.map((column) => literal(cell[column])),
-        ...ends.map(([column]) =>
-          literal(cell[`${column}_is`] ?? (column === "max_ms" ? 0 : cell[`${column}_was`])),
-        ),
+        ...ends.map(([column]) => literal(extremeOf(cell, column))),
       ].join(","),
     );
     await connection.query(
@@ -203,15 +218,23 @@ async function add(
        ON DUPLICATE KEY UPDATE ${changes.join(", ")}`,
     );
   }
-  if ("max_ms" in extremes) {
-    for (const cell of differences.filter(
-      ({ max_ms_is, max_ms_was }) => Number(max_ms_was ?? 0) > Number(max_ms_is ?? 0),
-    ))
+  for (const [column, take] of ends) {
+    for (const cell of differences) {
+      const was: unknown = cell[`${column}_was`];
+      const is = literal(extremeOf(cell, column));
+      if (was === null || literal(was) === is) continue;
+      // Beyond what the source says, where GREATEST and LEAST have left it.
       await connection.query(
-        `UPDATE ${name} SET max_ms = ${literal(cell["max_ms_is"] ?? 0)}
-          WHERE ${key.map((column) => `${column} = ${literal(cell[column])}`).join(" AND ")} AND max_ms > ${literal(cell["max_ms_is"] ?? 0)}`,
+        `UPDATE ${name} SET ${column} = ${is}
+          WHERE ${key.map((part) => `${part} = ${literal(cell[part])}`).join(" AND ")} AND ${column} ${take === "MAX" ? ">" : "<"} ${is}`,
       );
+    }
   }
+}
+
+/** What the source says. A cell that it has not is left to be folded away: with no response time, and times and ids as they were. */
+function extremeOf(cell: Difference, column: string): unknown {
+  return cell[`${column}_is`] ?? (column === "max_ms" ? 0 : cell[`${column}_was`]);
 }
 
 /** Numbers may come as text, because they can have more digits than a double holds; other texts are names. */
@@ -231,4 +254,14 @@ async function nameRoutes(connection: Connection, fromS: number, toS: number): P
     ...{ method: String(method), endpoint: String(endpoint) },
   }));
   for (const sql of insertRoutes(routes)) await connection.query(sql);
+}
+
+/** The same for groups of errors. */
+async function nameErrorGroups(connection: Connection, fromS: number, toS: number): Promise<void> {
+  const [rows] = await connection.query<Row[]>(
+    `SELECT DISTINCT ${FINGERPRINT_SQL} AS fingerprint, service, method, endpoint, status_code, error_type, message
+       FROM (${selectErrors(rowsOf(fromS, toS))}) AS failed`,
+  );
+  const groups = rows.map(({ fingerprint, ...group }) => [String(fingerprint), group as ErrorGroup] as const);
+  for (const sql of insertErrorGroups(groups)) await connection.query(sql);
 }

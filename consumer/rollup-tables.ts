@@ -17,7 +17,14 @@ export const USERS_TABLE: RollupTable = {
   extremes: { first_at: "MIN", last_at: "MAX" },
 };
 
-/** From the finest to the coarsest. */
+export const ERRORS_TABLE: RollupTable = {
+  ...{ name: "api_errors_1h", resolution: "1h", seconds: 3_600 },
+  key: ["bucket_s", "fingerprint"],
+  added: ["count"],
+  extremes: { first_at: "MIN", last_at: "MAX", last_request_id: "MAX" },
+};
+
+/** From the finest to the coarsest, those of requests before those of users and errors. */
 export const ROLLUP_TABLES: readonly RollupTable[] = [
   ...RESOLUTIONS.flatMap(({ name, seconds }): RollupTable[] => [
     {
@@ -34,6 +41,7 @@ export const ROLLUP_TABLES: readonly RollupTable[] = [
     },
   ]),
   USERS_TABLE,
+  ERRORS_TABLE,
 ];
 
 /** Partitions of topics write to shards of their own below this one; here are folded sums and corrections. */

@@ -24,6 +24,7 @@ export const PARTITIONED: readonly PartitionedTable[] = [
   { name: "api_rollup_1h", column: "bucket_s", spanMs: 30 * DAY_MS, kept: "1h" },
   { name: "api_latency_1h", column: "bucket_s", spanMs: 30 * DAY_MS, kept: "1h" },
   { name: "api_traffic_1h", column: "bucket_s", spanMs: 30 * DAY_MS, kept: "1h" },
+  { name: "api_errors_1h", column: "bucket_s", spanMs: 30 * DAY_MS, kept: "1h" },
   { name: "api_rollup_1d", column: "bucket_s", spanMs: 360 * DAY_MS, kept: "1d" },
   { name: "api_latency_1d", column: "bucket_s", spanMs: 360 * DAY_MS, kept: "1d" },
   { name: "api_traffic_1d", column: "bucket_s", spanMs: 360 * DAY_MS, kept: "1d" },

@@ -1,6 +1,6 @@
 import type { Connection, Row } from "./database.ts";
 
-/** What has an age of its own: the raw rows, and the rollups of each level (`1d` with the users of each day). */
+/** What has an age of its own: the raw rows, and the rollups of each level (`1h` with the errors, `1d` with the users). */
 export const KEPT = ["api_logs", "10s", "1m", "1h", "1d"] as const;
 export type Kept = (typeof KEPT)[number];
 

@@ -336,3 +336,30 @@ export const ingestDrops = mysqlTable(
   },
   (table) => [primaryKey({ columns: [table.runId, table.level, table.reason] })],
 );
+
+/** 0090_api_error_groups.sql */
+export const apiErrorGroups = mysqlTable("api_error_groups", {
+  fingerprint: char("fingerprint", { length: 16 }).primaryKey(),
+  service: varchar("service", { length: 64 }).notNull(),
+  method: varchar("method", { length: 16 }).notNull(),
+  endpoint: varchar("endpoint", { length: 255 }).notNull(),
+  statusCode: smallint("status_code", { unsigned: true }).notNull(),
+  errorType: varchar("error_type", { length: 128 }),
+  message: varchar("message", { length: 1024 }),
+  firstStoredAt: time("first_stored_at").default(now).notNull(),
+});
+
+/** 0091_api_errors_1h.sql */
+export const apiErrors1h = mysqlTable(
+  "api_errors_1h",
+  {
+    bucketS: unixSeconds("bucket_s").notNull(),
+    fingerprint: char("fingerprint", { length: 16 }).notNull(),
+    shard: shard().notNull(),
+    count: int("count").notNull(),
+    firstAt: time("first_at").notNull(),
+    lastAt: time("last_at").notNull(),
+    lastRequestId: char("last_request_id", { length: 36 }).notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.bucketS, table.fingerprint, table.shard] })],
+);

@@ -11,6 +11,7 @@ import { rollupUpkeep } from "../consumer/rollup-upkeep.ts";
 import { startUpkeep } from "../consumer/upkeep.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import { createStore, storeEntries, type Stored } from "../consumer/store.ts";
+import { errorGroup, fingerprint, isError } from "../contract/error-group.ts";
 import { stream } from "../contract/random.ts";
 import { latencyMiddleMs, RESOLUTIONS } from "../contract/rollup.ts";
 import type { RequestLog } from "../contract/request-log.ts";
@@ -76,6 +77,10 @@ function requests(count: number, days: number, seed: number): RequestLog[] {
       bytes_in: rng.integer(500),
       bytes_out: rng.integer(50_000),
       ...(rng.float() < 0.7 && { user_id: `u${rng.integer(40)}` }),
+      ...(status_code >= 400 && {
+        ...{ error_type: rng.pick(["NotFound", "QueryTimeout"]) },
+        error_message: rng.pick(["no order 7 😀", "no order 12 😀", "No order 12 😀", "out of \\stock\n"]),
+      }),
     });
   });
 }
@@ -134,6 +139,44 @@ describe("rollups", () => {
     }
   });
 
+  test("of errors hold each group of an hour, with its first and its last", async () => {
+    const { pool, store } = await openStore(2);
+    const logs = requests(2_000, 3, 10);
+    await store(0, logs.slice(0, 1_200));
+    await store(1, logs.slice(1_200));
+    const expected = new Map<string, { count: number; firstMs: number; lastMs: number; lastId: string }>();
+    for (const log of logs.filter(({ level }) => isError(level))) {
+      const timeMs = Date.parse(log.timestamp);
+      const key = `${Math.floor(timeMs / 3_600_000) * 3_600} ${fingerprint(errorGroup(log))}`;
+      const sum = expected.get(key) ?? { count: 0, firstMs: Infinity, lastMs: 0, lastId: "" };
+      expected.set(key, {
+        count: sum.count + 1,
+        firstMs: Math.min(sum.firstMs, timeMs),
+        lastMs: Math.max(sum.lastMs, timeMs),
+        lastId: log.request_id > sum.lastId ? log.request_id : sum.lastId,
+      });
+    }
+    const found = await rowsOf(
+      pool,
+      `SELECT CONCAT_WS(' ', bucket_s, fingerprint) AS name, SUM(count) AS count, MIN(first_at) AS first_at,
+              MAX(last_at) AS last_at, MAX(last_request_id) AS last_request_id
+         FROM api_errors_1h JOIN api_error_groups USING (fingerprint) GROUP BY bucket_s, fingerprint`,
+    );
+    expect(
+      new Map(
+        found.map(({ name, count, first_at, last_at, last_request_id }) => [
+          String(name),
+          {
+            count: Number(count),
+            firstMs: Number(first_at),
+            lastMs: Number(last_at),
+            lastId: String(last_request_id),
+          },
+        ]),
+      ),
+    ).toEqual(expected);
+  });
+
   test("hold percentiles within 5 % of the exact ones, whatever the resolution", async () => {
     const { pool, store } = await openStore(2);
     const logs = requests(4_000, 1, 3);
@@ -170,7 +213,10 @@ describe("rollups", () => {
       ["UPDATE api_rollup_1d SET sum_ms = sum_ms + 0.001 LIMIT 1", ["1d"]],
       ["UPDATE api_rollup_1d SET max_ms = max_ms + 1e6 LIMIT 1", ["1d"]],
       ["UPDATE api_users_1d SET errors = errors + 1 LIMIT 1", ["users"]],
-      ["UPDATE api_logs SET endpoint = '/else' LIMIT 1", ["10s", "1m"]],
+      ["UPDATE api_errors_1h SET count = count + 1 LIMIT 1", ["errors"]],
+      ["DELETE FROM api_error_groups LIMIT 1", ["errors"]],
+      ["UPDATE api_logs SET endpoint = '/else' WHERE level = 'INFO' LIMIT 1", ["10s", "1m"]],
+      ["UPDATE api_logs SET error_message = 'else' WHERE level = 'CRITICAL' LIMIT 1", ["errors"]],
       ["DELETE FROM api_latency_1h LIMIT 1", ["1d", "1h"]],
     ] as const) {
       const connection = await pool.getConnection();
@@ -197,6 +243,8 @@ describe("rollups", () => {
       "DELETE FROM api_rollup_1d LIMIT 3",
       "UPDATE api_latency_1h SET bucket = 250 LIMIT 1",
       "DELETE FROM api_users_1d LIMIT 6",
+      "UPDATE api_errors_1h SET count = count + 3, last_at = last_at + INTERVAL 1 DAY LIMIT 2",
+      "DELETE FROM api_errors_1h ORDER BY bucket_s DESC LIMIT 4",
       "DELETE FROM api_routes LIMIT 2",
     ])
       await pool.query(sql);
@@ -227,8 +275,8 @@ describe("rollups", () => {
     for (const { name } of RESOLUTIONS)
       for (const table of [`api_rollup_${name}`, `api_latency_${name}`])
         await pool.query(`DELETE FROM ${table}`);
-    await pool.query("DELETE FROM api_users_1d");
-    await pool.query("DELETE FROM api_routes");
+    for (const table of ["api_users_1d", "api_errors_1h", "api_routes", "api_error_groups"])
+      await pool.query(`DELETE FROM ${table}`);
     const connection = await connect(writerUrl);
     onTestFinished(() => connection.end());
     const nowS = Math.floor(Date.now() / 1_000);

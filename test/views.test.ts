@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closeStale } from "../consumer/close.ts";
 import { closedBefore } from "../consumer/fold.ts";
+import { errorGroup, fingerprint } from "../contract/error-group.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { RESOLUTIONS } from "../contract/rollup.ts";
 import type { Row } from "../init_db/database.ts";
@@ -39,6 +40,7 @@ const view = (sql: string, params: readonly unknown[] = []) => rowsOf(database.p
 const secondsOf = ({ timestamp }: RequestLog) => Math.floor(Date.parse(timestamp) / 1_000);
 const secondsOfTime = (time: unknown) => (time as Date).getTime() / 1_000;
 const since = (fromS: number) => logs.filter((log) => secondsOf(log) >= fromS);
+const fingerprintOf = (log: RequestLog) => fingerprint(errorGroup(log));
 const failed = ({ status_code }: RequestLog) => status_code >= 400;
 const routeOf = ({ service, method, endpoint }: RequestLog | Row) =>
   `${service as string} ${method as string} ${endpoint as string}`;
@@ -158,6 +160,14 @@ describe("windows", () => {
         name,
       ).toEqual([]);
     }
+    for (const [span, own, other] of [
+      ["24h", "api_logs", "api_errors_1h"],
+      ["30d", "api_errors_1h", "api_logs"],
+    ] as const) {
+      const [row] = await view(`${explain} SELECT * FROM v_error_groups WHERE span = '${span}'`);
+      expect(JSON.stringify(row)).toContain(own);
+      expect(JSON.stringify(row)).not.toContain(other);
+    }
   });
 });
 
@@ -261,6 +271,47 @@ describe("errors and slow requests", () => {
     expect(rows.map((row) => String(row["fingerprint"]))).toEqual(
       expect.arrayContaining(hour.map((row) => String(row["fingerprint"]))),
     );
+  });
+
+  test.each([
+    { span: "7d", hours: 168 },
+    { span: "30d", hours: 720 },
+  ])("v_error_groups of $span adds up the hours of each group", async ({ span, hours }) => {
+    const rows = await view(
+      "SELECT v.*, (UNIX_TIMESTAMP() DIV 3600 - ?) * 3600 AS from_s FROM v_error_groups v WHERE span = ?",
+      [hours, span],
+    );
+    const groups = groupBy(since(Number(rows[0]!["from_s"])).filter(failed), fingerprintOf);
+    expect(rows.map((row) => String(row["fingerprint"])).sort()).toEqual([...groups.keys()].sort());
+    for (const row of rows) {
+      const group = groups.get(String(row["fingerprint"]))!;
+      const times = group.map(({ timestamp }) => Date.parse(timestamp));
+      expect(row).toMatchObject({
+        ...errorGroup(group[0]!),
+        ...{ requests: group.length, users: null },
+        ...{ first_seen: new Date(Math.min(...times)), last_seen: new Date(Math.max(...times)) },
+        example_request_id: group
+          .map(({ request_id }) => request_id)
+          .sort()
+          .at(-1),
+      });
+    }
+  });
+
+  test("v_errors_1h counts each group hour by hour", async () => {
+    const rows = await view(
+      "SELECT bucket_s, bucket_time, fingerprint, SUM(requests) AS requests FROM v_errors_1h GROUP BY 1, 2, 3",
+    );
+    const hourOf = (log: RequestLog) => secondsOf(log) - (secondsOf(log) % 3_600);
+    const expected = groupBy(logs.filter(failed), (log) => `${hourOf(log)} ${fingerprintOf(log)}`);
+    expect(
+      Object.fromEntries(
+        rows.map((row) => [
+          `${secondsOfTime(row["bucket_time"])} ${row["fingerprint"] as string}`,
+          Number(row["requests"]),
+        ]),
+      ),
+    ).toEqual(Object.fromEntries([...expected].map(([name, group]) => [name, group.length])));
   });
 
   test.each([

@@ -1,0 +1,5 @@
+-- api_errors_1h with the names of its groups. A cell may be in several rows, one for each shard: SUM over them.
+CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_errors_1h AS
+SELECT e.bucket_s, TIMESTAMP('1970-01-01') + INTERVAL e.bucket_s SECOND AS bucket_time, e.fingerprint, g.service, g.method, g.endpoint,
+       g.status_code, g.error_type, g.message, e.count AS requests
+  FROM api_errors_1h e JOIN api_error_groups g ON g.fingerprint = e.fingerprint
