@@ -8,7 +8,7 @@ import {
 } from "../contract/rollup.ts";
 import { LEVELS } from "../contract/request-log.ts";
 import type { RequestLogRow } from "../contract/request-log-row.ts";
-import type { KeptFrom } from "./kept-from.ts";
+import type { Bounds } from "../init_db/retention.ts";
 import type { Derived } from "./kind.ts";
 import { datetime, text } from "./literals.ts";
 
@@ -18,7 +18,7 @@ export interface Rollup {
    * @param rows rows that are really new: what is added twice is counted twice
    * @param shard a number of their partition alone, so that no other transaction touches the same rollup rows
    */
-  deltas(rows: readonly RequestLogRow[], shard: number, kept: KeptFrom): Derived;
+  deltas(rows: readonly RequestLogRow[], shard: number, kept: Bounds): Derived;
 }
 
 /** Routes remembered at most: whoever writes to the topics names them. */
@@ -93,12 +93,12 @@ const DAY_S = 86_400;
 
 /** Rows are added up in the finest buckets that are kept; the coarser ones are sums of those. */
 class BatchSums {
-  readonly #kept: KeptFrom;
+  readonly #kept: Bounds;
   readonly #tens: Buckets = new Map();
   readonly #minutes: Buckets = new Map();
   readonly #userDays = new Map<number, Map<string, UserDay>>();
 
-  constructor(kept: KeptFrom) {
+  constructor(kept: Bounds) {
     this.#kept = kept;
   }
 
@@ -106,7 +106,7 @@ class BatchSums {
     const timeS = Math.floor(row.timestampMs / 1_000);
     const us = Math.round(row.response_time_ms * 1_000);
     const tenS = bucketStart(10, timeS);
-    const isFine = tenS >= this.#from("10s");
+    const isFine = tenS >= this.#kept["10s"];
     const bucket = at(
       isFine ? this.#tens : this.#minutes,
       isFine ? tenS : bucketStart(MINUTE_S, timeS),
@@ -140,12 +140,8 @@ class BatchSums {
     return [...statements, ...upsertUsers(this.#keptOf("1d", this.#userDays), shard)];
   }
 
-  #from(resolution: Resolution): number {
-    return this.#kept.get(resolution) ?? 0;
-  }
-
   #keptOf<T>(resolution: Resolution, buckets: ReadonlyMap<number, T>): [number, T][] {
-    return [...buckets].filter(([bucketS]) => bucketS >= this.#from(resolution)).sort(([a], [b]) => a - b);
+    return [...buckets].filter(([bucketS]) => bucketS >= this.#kept[resolution]).sort(([a], [b]) => a - b);
   }
 }
 
