@@ -36,14 +36,14 @@ const DAY_MS = 86_400_000;
  */
 export function partitionUpkeep({ keep, logger, metrics }: PartitionUpkeepOptions): PartitionUpkeep {
   const own = ownMetrics(metrics);
-  let late: readonly string[] = []; // tables
+  let alarming: readonly string[] = []; // tables
   return {
     name: "partitions",
     everyMs: EVERY_MS,
     async run(connection) {
       const nowMs = await agreedNowMs(connection);
       const bounds = await raiseBounds(connection, keep, nowMs);
-      late = await measure(connection, own, bounds, nowMs, logger);
+      alarming = await measure(connection, own, bounds, nowMs, logger);
       const { done, blocked } = await alone(connection, async () =>
         applyChanges(connection, await planPartitions(connection, { nowMs }, bounds)),
       );
@@ -53,10 +53,10 @@ export function partitionUpkeep({ keep, logger, metrics }: PartitionUpkeepOption
       if (blocked.length > 0) throw new Error(heldMessage(blocked));
     },
     forget() {
-      late = [];
+      alarming = [];
       own.gauges.forEach((gauge) => gauge.reset());
     },
-    warning: () => (late.length > 0 ? `${late.join(", ")}: ${LATE}` : undefined),
+    warning: () => (alarming.length > 0 ? `${alarming.join(", ")}: ${LATE}` : undefined),
   };
 }
 
