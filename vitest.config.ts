@@ -5,8 +5,8 @@ const withServers = { globalSetup: ["test/engines.ts"], testTimeout: 60_000, hoo
 
 /** What needs no Kafka and measures no time. */
 const databaseTests = [
-  ...["grafana", "migrate", "readme", "retention", "rollup", "schema"],
-  ...["sql", "sql-examples", "store", "upkeep", "views"],
+  ...["frozen-leader", "grafana", "migrate", "readme", "retention", "rollup"],
+  ...["schema", "sql", "sql-examples", "store", "upkeep", "views"],
 ].map((name) => `test/${name}.test.ts`);
 
 export default defineConfig({
