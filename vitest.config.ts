@@ -1,5 +1,14 @@
 import { defineConfig } from "vitest/config";
 
+/** Real servers, which test/engines.ts starts once. */
+const withServers = { globalSetup: ["test/engines.ts"], testTimeout: 60_000, hookTimeout: 120_000 };
+
+/** What needs no Kafka and measures no time. */
+const databaseTests = [
+  ...["error-groups", "frozen-leader", "grafana", "migrate", "readme", "retention", "rollup"],
+  ...["schema", "sql", "sql-examples", "store", "upkeep", "views"],
+].map((name) => `test/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -13,13 +22,22 @@ export default defineConfig({
         },
       },
       {
-        // Real Kafka, real database, real processes: test/engines.ts starts them once.
+        // Real database, two files at a time: each test has a database of its own.
         test: {
+          ...withServers,
+          name: "database",
+          include: databaseTests,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 }, // after the unit tests
+        },
+      },
+      {
+        // Real Kafka, real database, real processes, one file at a time: they share the topics, and some measure time.
+        test: {
+          ...withServers,
           name: "integration",
           include: ["test/**/*.test.ts"],
-          globalSetup: ["test/engines.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+          exclude: databaseTests,
           fileParallelism: false,
         },
       },

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { messageOf, RushhourError } from "../contract/errors.ts";
-import { connect, type Row } from "../init_db/database.ts";
+import { connectReader, type Row } from "../init_db/database.ts";
 import type { RunRecord } from "../simulator/report/record.ts";
 import { databaseError } from "./reach.ts";
 import { userUrlOf, type ServerSettings } from "./servers.ts";
@@ -167,11 +167,11 @@ export async function queryRuns(
   params: readonly unknown[],
 ): Promise<Row[]> {
   const url = userUrlOf("reader", settings);
-  const connection = await connect(url).catch((error: unknown) => {
+  const connection = await connectReader(url).catch((error: unknown) => {
     throw databaseError(error, url, "MYSQL_READER_URL or MYSQL_URL");
   });
   try {
-    const [rows] = await connection.query<Row[]>({ sql, timeout: 30_000 }, [...params]);
+    const [rows] = await connection.query<Row[]>(sql, [...params]);
     return rows;
   } catch (error) {
     const isNotMigrated = (error as { code?: unknown }).code === "ER_NO_SUCH_TABLE";

@@ -1,5 +1,5 @@
 import type { Resolution } from "../contract/rollup.ts";
-import type { KeptFrom } from "./kept-from.ts";
+import type { Bounds } from "../init_db/retention.ts";
 
 /** What a batch adds to a rollup, by the start of the bucket, Unix seconds. */
 export type Buckets<Sums> = Map<number, Sums>;
@@ -15,8 +15,8 @@ export function at<K, V>(map: Map<K, V>, key: K, create: () => V): V {
 export function keptBuckets<Sums>(
   buckets: ReadonlyMap<number, Sums>,
   resolution: Resolution,
-  kept: KeptFrom,
+  kept: Bounds,
 ): [bucketS: number, sums: Sums][] {
-  const fromS = kept.get(resolution) ?? 0;
+  const fromS = kept[resolution];
   return [...buckets].filter(([bucketS]) => bucketS >= fromS).sort(([a], [b]) => a - b);
 }

@@ -83,9 +83,10 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       group.kinds.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)),
     ),
   );
+  const partitionTask = partitionUpkeep({ keep: options.keep, logger, metrics });
   const upkeep = startUpkeep({
     ...{ writerUrl: options.writerUrl, logger, metrics },
-    tasks: [partitionUpkeep({ keep: options.keep, logger, metrics }), ...rollupUpkeep({ logger, metrics })],
+    tasks: [partitionTask, ...rollupUpkeep({ logger, metrics })],
   });
   const expired = sayExpired(logger);
   const slowdown = (options.incidents ?? true) ? watchSlowdown(connections, logger, metrics) : NO_SLOWDOWN;
@@ -203,7 +204,10 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   });
 
   return {
-    readiness: () => state,
+    readiness() {
+      const warning = partitionTask.warning();
+      return warning === undefined ? state : { ...state, database: { ...state.database, warning } };
+    },
     async close() {
       closing = true;
       await started;

@@ -1,6 +1,6 @@
 import type { Fields, ReceivedRecord, Rejection } from "../contract/record.ts";
 import type { Level } from "../contract/request-log.ts";
-import type { KeptFrom } from "./kept-from.ts";
+import type { Bounds, Kept } from "../init_db/retention.ts";
 
 /**
  * A kind of record: which topics carry it, how one is read, which table takes it. The rest of the consumer (positions,
@@ -33,11 +33,11 @@ export interface TableWriter<Row> {
   /** For rows that are dropped by age: what decides, and how those too old to be taken in are accounted for. */
   readonly aging?: Aging<Row>;
   /** What new rows change beside their own table, such as rollups: part of their transaction. */
-  derived?(rows: readonly Row[], from: TopicPartition, kept: KeptFrom): Derived;
+  derived?(rows: readonly Row[], from: TopicPartition, kept: Bounds): Derived;
 }
 
 export interface Aging<Row> {
-  readonly name: string; // in table `retention`
+  readonly name: Kept;
   timeMs(row: Row): number; // Unix ms
   account(row: Row): { readonly run_id: string; readonly level: Level };
 }

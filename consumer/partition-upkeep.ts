@@ -22,6 +22,11 @@ export interface PartitionUpkeepOptions {
   readonly metrics: Metrics;
 }
 
+export interface PartitionUpkeep extends UpkeepTask {
+  /** The alarm of its last run here, for `/health`; undefined without one, and while another consumer leads. */
+  warning(): string | undefined;
+}
+
 const EVERY_MS = 60_000;
 const DAY_MS = 86_400_000;
 
@@ -29,15 +34,16 @@ const DAY_MS = 86_400_000;
  * Each minute: raises the bounds of what is kept, makes the partitions ahead, gives late rows theirs, drops what has expired.
  * Behind a long reader it gives up after a second and comes back later.
  */
-export function partitionUpkeep({ keep, logger, metrics }: PartitionUpkeepOptions): UpkeepTask {
+export function partitionUpkeep({ keep, logger, metrics }: PartitionUpkeepOptions): PartitionUpkeep {
   const own = ownMetrics(metrics);
+  let alarming: readonly string[] = []; // tables
   return {
     name: "partitions",
     everyMs: EVERY_MS,
     async run(connection) {
       const nowMs = await agreedNowMs(connection);
       const bounds = await raiseBounds(connection, keep, nowMs);
-      await measure(connection, own, bounds, nowMs, logger);
+      alarming = await measure(connection, own, bounds, nowMs, logger);
       const { done, blocked } = await alone(connection, async () =>
         applyChanges(connection, await planPartitions(connection, { nowMs }, bounds)),
       );
@@ -46,19 +52,29 @@ export function partitionUpkeep({ keep, logger, metrics }: PartitionUpkeepOption
       count(own, "blocked", blocked);
       if (blocked.length > 0) throw new Error(heldMessage(blocked));
     },
-    forget: () => own.gauges.forEach((gauge) => gauge.reset()),
+    forget() {
+      alarming = [];
+      own.gauges.forEach((gauge) => gauge.reset());
+    },
+    warning: () => (alarming.length > 0 ? `${alarming.join(", ")}: ${LATE}` : undefined),
   };
 }
 
-/** Before anything is changed, so that an alarm is seen even where the change ends its cause. */
+const LATE = `rows in ${CATCH_ALL}: nobody made partitions for days`;
+
+/**
+ * Before anything is changed, so that an alarm is seen even where the change ends its cause.
+ * @returns the tables with rows in the catch-all
+ */
 async function measure(
   connection: Connection,
   own: OwnMetrics,
   bounds: Bounds,
   nowMs: number,
   logger: Logger,
-): Promise<void> {
+): Promise<string[]> {
   const states = await readTables(connection, bounds);
+  const alarming: string[] = [];
   for (const { name } of PARTITIONED) {
     const lastMs = states.get(name)!.partitions.at(-2)?.toMs ?? nowMs;
     own.aheadDays.set({ table: name }, Math.floor((lastMs - nowMs) / DAY_MS));
@@ -66,10 +82,12 @@ async function measure(
     const late = await countCatchAll(connection, name);
     own.catchAllRows.set({ table: name }, late);
     if (late > 0) {
-      logger.error({ table: name, rows: late }, `rows in ${CATCH_ALL}: nobody made partitions for days`);
+      alarming.push(name);
+      logger.error({ table: name, rows: late }, LATE);
     }
   }
   for (const name of KEPT) own.keptFrom.set({ name }, bounds[name]);
+  return alarming;
 }
 
 async function countCatchAll(connection: Connection, table: string): Promise<number> {

@@ -1,8 +1,8 @@
 import { errorGroup, fingerprint, isError, type ErrorGroup } from "../contract/error-group.ts";
 import { bucketStart } from "../contract/rollup.ts";
 import type { RequestLogRow } from "../contract/request-log-row.ts";
+import type { Bounds } from "../init_db/retention.ts";
 import { at, keptBuckets, type Buckets } from "./buckets.ts";
-import type { KeptFrom } from "./kept-from.ts";
 import { datetime, text } from "./literals.ts";
 
 const HOUR_S = 3_600;
@@ -19,12 +19,12 @@ const newGroups = () => new Map<string, ErrorHour>();
 
 /** What a batch adds to `api_errors_1h`. */
 export class ErrorSums {
-  readonly #kept: KeptFrom;
+  readonly #kept: Bounds;
   readonly #hours: Buckets<Map<string, ErrorHour>> = new Map();
   /** The groups it met, by fingerprint. */
   readonly groups = new Map<string, ErrorGroup>();
 
-  constructor(kept: KeptFrom) {
+  constructor(kept: Bounds) {
     this.#kept = kept;
   }
 

@@ -1,8 +1,8 @@
 import { bucketStart, latencyBucket, RESOLUTIONS, type Resolution } from "../contract/rollup.ts";
 import { LEVELS } from "../contract/request-log.ts";
 import type { RequestLogRow } from "../contract/request-log-row.ts";
+import type { Bounds } from "../init_db/retention.ts";
 import { at, keptBuckets, type Buckets } from "./buckets.ts";
-import type { KeptFrom } from "./kept-from.ts";
 import { ms } from "./literals.ts";
 import type { Route } from "./rollup-routes.ts";
 
@@ -32,11 +32,11 @@ const MINUTE_S = 60;
  * ones are sums of those.
  */
 export class RequestSums {
-  readonly #kept: KeptFrom;
+  readonly #kept: Bounds;
   readonly #tens: Buckets<Bucket> = new Map();
   readonly #minutes: Buckets<Bucket> = new Map();
 
-  constructor(kept: KeptFrom) {
+  constructor(kept: Bounds) {
     this.#kept = kept;
   }
 
@@ -44,7 +44,7 @@ export class RequestSums {
     const timeS = Math.floor(row.timestampMs / 1_000);
     const us = Math.round(row.response_time_ms * 1_000);
     const tenS = bucketStart(10, timeS);
-    const isFine = tenS >= (this.#kept.get("10s") ?? 0);
+    const isFine = tenS >= this.#kept["10s"];
     const bucket = at(
       isFine ? this.#tens : this.#minutes,
       isFine ? tenS : bucketStart(MINUTE_S, timeS),

@@ -1,7 +1,7 @@
 import { bucketStart, FUNNEL_STEPS } from "../contract/rollup.ts";
 import type { RequestLogRow } from "../contract/request-log-row.ts";
+import type { Bounds } from "../init_db/retention.ts";
 import { at, keptBuckets, type Buckets } from "./buckets.ts";
-import type { KeptFrom } from "./kept-from.ts";
 import { datetime, ms, text } from "./literals.ts";
 
 const DAY_S = 86_400;
@@ -19,10 +19,10 @@ const newUsers = () => new Map<string, UserDay>();
 
 /** What a batch adds to `api_users_1d`. */
 export class UserSums {
-  readonly #kept: KeptFrom;
+  readonly #kept: Bounds;
   readonly #days: Buckets<Map<string, UserDay>> = new Map();
 
-  constructor(kept: KeptFrom) {
+  constructor(kept: Bounds) {
     this.#kept = kept;
   }
 

@@ -1,5 +1,5 @@
 import type { RequestLogRow } from "../contract/request-log-row.ts";
-import type { KeptFrom } from "./kept-from.ts";
+import type { Bounds } from "../init_db/retention.ts";
 import type { Derived } from "./kind.ts";
 import { createErrorGroups, ErrorSums, insertErrorGroups } from "./rollup-errors.ts";
 import { RequestSums } from "./rollup-requests.ts";
@@ -12,7 +12,7 @@ export interface Rollup {
    * @param rows rows that are really new: what is added twice is counted twice
    * @param shard a number of their partition alone, so that no other transaction touches the same rollup rows
    */
-  deltas(rows: readonly RequestLogRow[], shard: number, kept: KeptFrom): Derived;
+  deltas(rows: readonly RequestLogRow[], shard: number, kept: Bounds): Derived;
 }
 
 export function createRollup(): Rollup {

@@ -1,7 +1,8 @@
+import type { Row as SqlRow } from "../init_db/database.ts";
+import { boundsIn, SELECT_BOUNDS, type Bounds } from "../init_db/retention.ts";
 import type { Entry } from "./decode.ts";
 import { DEADLOCK, isPoison, LOCAL_IS_OFF, sqlErrorNumber, VALUE_MUST_NOT_BE_NULL } from "./faults.ts";
 import type { IngestConnection, IngestConnections } from "./connection.ts";
-import { loadKeptFrom, type KeptFrom } from "./kept-from.ts";
 import type { Aging, Kind } from "./kind.ts";
 import { bytes, datetime, number, text } from "./literals.ts";
 
@@ -32,7 +33,7 @@ const NOTHING = { inserted: 0, duplicates: 0, deadLettered: 0, expired: 0 };
 export interface Store {
   readonly connections: IngestConnections;
   /** What table `retention` said last. Each transaction checks it, so it may be old. */
-  kept: KeptFrom | undefined;
+  kept: Bounds | undefined;
   /** Topics whose last batch held rows that were there already: the next one is asked for them first, which costs less than a rollback. */
   readonly repeating: Set<string>;
   /** Whether the server takes LOAD DATA LOCAL (`local_infile`), as far as is known. */
@@ -111,7 +112,7 @@ async function transaction<Row>(
 
   let canLoad = table.load !== undefined;
   for (let deadlocks = 0; ;) {
-    const kept = (store.kept ??= await loadKeptFrom(connection));
+    const kept = (store.kept ??= await loadBounds(connection));
     const { current, expired } = partedByAge(received, table.aging, kept);
     const unique = new Map(current.map((row) => [table.identity(row), row]));
     const rows = [...unique].flatMap(([identity, row]) => (stored.has(identity) ? [] : [row]));
@@ -143,7 +144,7 @@ async function transaction<Row>(
       if (load && !store.loads) continue;
       const position = await readPosition(connection, span);
       if (position !== span.start) return { position, ...NOTHING };
-      store.kept = await loadKeptFrom(connection);
+      store.kept = await loadBounds(connection);
       if (boundOf(table.aging, store.kept) !== boundOf(table.aging, kept)) continue;
       const found = await storedOf(connection, kind, rows);
       for (const identity of found) stored.add(identity);
@@ -162,15 +163,18 @@ async function transaction<Row>(
   }
 }
 
+async function loadBounds(connection: IngestConnection): Promise<Bounds> {
+  return boundsIn((await connection.run(SELECT_BOUNDS)) as SqlRow[]);
+}
+
 /** Unix seconds; a kind whose rows do not age keeps everything. */
-const boundOf = <Row>(aging: Aging<Row> | undefined, kept: KeptFrom): number =>
-  (aging && kept.get(aging.name)) ?? 0;
+const boundOf = <Row>(aging: Aging<Row> | undefined, kept: Bounds): number => (aging ? kept[aging.name] : 0);
 
 /** A row below the bound is not stored: its twin may have been there and been dropped. */
 function partedByAge<Row>(
   rows: readonly Row[],
   aging: Aging<Row> | undefined,
-  kept: KeptFrom,
+  kept: Bounds,
 ): { current: readonly Row[]; expired: readonly Row[] } {
   const boundMs = boundOf(aging, kept) * 1_000;
   if (!aging || boundMs === 0) return { current: rows, expired: [] };
@@ -204,7 +208,7 @@ const fence = (span: Span, { deadLettered, expired }: { deadLettered: number; ex
 interface Added<Row> {
   readonly rows: readonly Row[];
   readonly duplicates: number;
-  readonly kept: KeptFrom;
+  readonly kept: Bounds;
   readonly isLoaded: boolean;
 }
 

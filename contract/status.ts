@@ -3,10 +3,11 @@ import { routePath } from "hono/route";
 import type { Metrics } from "./metrics.ts";
 import { UNMATCHED } from "./request-log.ts";
 
-/** One dependency's state; `reason` says why it is not ready. */
+/** One dependency's state; `reason` says why it is not ready, `warning` what a person should look at although it is. */
 export interface DependencyState {
   readonly ready: boolean;
   readonly reason?: string;
+  readonly warning?: string;
 }
 
 /** Asked at each /health/ready; answers at once from what the process knows. */

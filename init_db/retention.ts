@@ -35,11 +35,18 @@ export async function agreedNowMs(connection: Connection): Promise<number> {
   );
 }
 
-/** The bounds that hold now; 0 for what has none yet. */
-export async function readBounds(connection: Connection): Promise<Bounds> {
-  const [rows] = await connection.query<Row[]>("SELECT name, kept_from_s FROM retention");
+export const SELECT_BOUNDS = "SELECT name, kept_from_s FROM retention";
+
+/** The bounds that {@link SELECT_BOUNDS} found; 0 for what has none yet. */
+export function boundsIn(rows: readonly Row[]): Bounds {
   const stored = new Map(rows.map((row) => [row["name"], Number(row["kept_from_s"])]));
   return record((name) => stored.get(name) ?? 0);
+}
+
+/** The bounds that hold now. */
+export async function readBounds(connection: Connection): Promise<Bounds> {
+  const [rows] = await connection.query<Row[]>(SELECT_BOUNDS);
+  return boundsIn(rows);
 }
 
 /**

@@ -1,10 +1,11 @@
 import { expect, onTestFinished, test } from "vitest";
 import { pino } from "pino";
 import { createMetrics } from "../contract/metrics.ts";
+import { startConsumer } from "../consumer/consumer.ts";
 import { partitionUpkeep } from "../consumer/partition-upkeep.ts";
 import { startUpkeep, type UpkeepTask } from "../consumer/upkeep.ts";
-import { lockName } from "../init_db/database.ts";
-import { KEEP, numberOf, openTestDatabase, rowsOf, until, type TestDatabase } from "./harness.ts";
+import { lockName, type Pool } from "../init_db/database.ts";
+import { KEEP, numberOf, openTestDatabase, rowsOf, silent, until, type TestDatabase } from "./harness.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -34,6 +35,14 @@ const counting = (name: string, everyMs = 1) => {
   };
   return task;
 };
+
+async function insertLog(pool: Pool, daysAgo: number): Promise<void> {
+  await pool.query(
+    `INSERT INTO api_logs (request_id, timestamp, level, service, endpoint, method, status_code, response_time_ms)
+     VALUES (?, ?, 'INFO', 's', '/', 'GET', 200, 1)`,
+    [`id${daysAgo}`, new Date(Date.now() - daysAgo * DAY_MS)],
+  );
+}
 
 async function leaderConnection({ pool, name }: TestDatabase): Promise<number> {
   return numberOf(pool, "SELECT IS_USED_LOCK(?)", [lockName(name, "upkeep")]);
@@ -125,10 +134,7 @@ test("a database that is away is waited for", async () => {
 test("the partitions are kept, and rows in the catch-all raise an alarm", async () => {
   const database = await openTestDatabase();
   const { pool } = database;
-  const insert = `INSERT INTO api_logs (request_id, timestamp, level, service, endpoint, method, status_code, response_time_ms)
-                  VALUES (?, ?, 'INFO', 's', '/', 'GET', 200, 1)`;
-  for (const days of [-20, 3, 50])
-    await pool.query(insert, [`id${days}`, new Date(Date.now() - days * DAY_MS)]);
+  for (const daysAgo of [-20, 3, 50]) await insertLog(pool, daysAgo);
   await pool.query("DELETE FROM retention");
   const { log, metric } = start(database, []);
   await until(
@@ -154,6 +160,25 @@ test("the partitions are kept, and rows in the catch-all raise an alarm", async 
   ]);
 });
 
+test("rows in the catch-all are a warning in the leader's health, which stays good", async () => {
+  const { pool, writerUrl, name } = await openTestDatabase();
+  await insertLog(pool, -50);
+  const consumer = startConsumer({
+    ...{ brokers: ["127.0.0.1:1"], group: name, writerUrl, logger: silent, keep: KEEP },
+    metrics: createMetrics(),
+    onCrash: (error) => {
+      throw error;
+    },
+  });
+  onTestFinished(() => consumer.close());
+  const health = () => consumer.readiness().database;
+  await until("the warning", () => health().warning !== undefined && health().ready);
+  expect(health()).toEqual({
+    ready: true,
+    warning: "api_logs: rows in p_future: nobody made partitions for days",
+  });
+});
+
 test("behind a long reader it says which table, counts it, and comes back later", async () => {
   const database = await openTestDatabase();
   const { pool } = database;
@@ -161,11 +186,7 @@ test("behind a long reader it says which table, counts it, and comes back later"
   onTestFinished(() => reader.release());
   await reader.query("BEGIN");
   await reader.query("SELECT COUNT(*) FROM api_logs");
-  await pool.query(
-    `INSERT INTO api_logs (request_id, timestamp, level, service, endpoint, method, status_code, response_time_ms)
-     VALUES ('late', ?, 'INFO', 's', '/', 'GET', 200, 1)`,
-    [new Date(Date.now() - 3 * DAY_MS)],
-  );
+  await insertLog(pool, 3);
   const { log, metric } = start(database, []);
   await until("it to give up", async () => (await metric("upkeep_runs_total", { status: "failed" })) === 1);
   expect(await metric("store_partition_changes_total", { kind: "make", status: "blocked" })).toBe(1);
