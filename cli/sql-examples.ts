@@ -202,10 +202,10 @@ SELECT service, method, endpoint, before_.p95_ms AS p95_before_ms, now_.p95_ms A
   },
   {
     name: "incident-victims",
-    title: "Who was hit by the latest incidents",
+    title: "Who was hit by the latest five incidents",
     sql: `SELECT i.started_at, i.name, i.kind, COUNT(*) AS requests, SUM(a.status_code >= 400) AS failed,
        COUNT(DISTINCT a.user_id) AS users, ROUND(MAX(a.response_time_ms)) AS max_ms
-  FROM (SELECT * FROM incidents ORDER BY started_at DESC LIMIT 10) i
+  FROM (SELECT * FROM incidents ORDER BY started_at DESC LIMIT 5) i
   STRAIGHT_JOIN api_logs a FORCE INDEX (PRIMARY)
     ON a.timestamp >= i.started_at AND a.timestamp <= COALESCE(i.ended_at, i.planned_end_at)
  WHERE FIND_IN_SET(i.incident_id, JSON_UNQUOTE(JSON_EXTRACT(a.extra, '$.incident')))
