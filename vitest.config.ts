@@ -16,6 +16,7 @@ export default defineConfig({
         // Beside the code, no servers.
         test: {
           name: "unit",
+          maxWorkers: 2,
           include: [
             "{cli,contract,kafka,producer,api,init_db,consumer,simulator,grafana,engines,bench}/**/*.test.ts",
           ],
@@ -28,7 +29,6 @@ export default defineConfig({
           name: "database",
           include: databaseTests,
           maxWorkers: 2,
-          sequence: { groupOrder: 1 }, // after the unit tests
         },
       },
       {
@@ -39,6 +39,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: databaseTests,
           fileParallelism: false,
+          sequence: { groupOrder: 1 }, // after the others, by itself
         },
       },
     ],
