@@ -1,5 +1,6 @@
-import type { Resolution } from "../contract/rollup.ts";
-import type { Connection, Row } from "../init_db/database.ts";
+import { bucketStart, RESOLUTIONS, type Resolution } from "../contract/rollup.ts";
+import { inTransaction, type Connection, type Row } from "../init_db/database.ts";
+import { closedBefore } from "./fold.ts";
 
 /** Written in one transaction, and read for it: bounds what a restart does again. */
 const BUCKETS_PER_CLOSE = 360;
@@ -19,6 +20,8 @@ const SUMS = [
   ["bytes_out", "SUM(bytes_out)"],
 ] as const;
 
+const SELECT_SUMS = SUMS.map(([column, sum]) => `${sum} AS ${column}`).join(", ");
+
 const PERCENTILES = [50, 90, 95, 99] as const;
 
 const COLUMNS = [
@@ -29,23 +32,25 @@ const COLUMNS = [
 ].join(", ");
 
 /**
- * Closes the buckets before `endS` that are not closed yet, and closes again those from `touchedFromS` on that got more
- * records since. They are taken in order of time, so that up to the newest row of `api_traffic_<resolution>` everything is closed: from
- * there on the views add up the rollups.
- * @param touchedFromS Unix seconds
- * @param endS Unix seconds; the end of a bucket
+ * Closes the buckets of every resolution that have ended and are not closed yet, and closes again those that got more records
+ * since. They are taken in order of time, so that up to the newest row of `api_traffic_<resolution>` everything is closed: from there on
+ * the views add up the rollups.
+ * @param fromS Unix seconds; what was written to since the last call begins here
  * @returns buckets that were written
  */
 export async function closeStale(
   connection: Connection,
-  resolution: Resolution,
-  touchedFromS: number,
-  endS: number,
+  { fromS, nowS }: { fromS: number; nowS: number },
 ): Promise<number> {
-  const openFromS = (await closedTo(connection, resolution)) + 1;
-  const buckets = await staleBuckets(connection, resolution, Math.min(touchedFromS, openFromS), endS);
-  await closeBuckets(connection, resolution, buckets);
-  return buckets.length;
+  let closed = 0;
+  for (const { name, seconds } of RESOLUTIONS) {
+    const openFromS = (await closedTo(connection, name)) + 1;
+    const startS = Math.min(bucketStart(seconds, fromS), openFromS);
+    const buckets = await staleBuckets(connection, name, startS, closedBefore(seconds, nowS));
+    await closeBuckets(connection, name, buckets);
+    closed += buckets.length;
+  }
+  return closed;
 }
 
 /** Start of the newest closed bucket, Unix seconds; 0 without one. */
@@ -64,22 +69,24 @@ async function staleBuckets(
   endS: number,
 ): Promise<number[]> {
   const within = `WHERE bucket_s >= ${fromS} AND bucket_s < ${endS}`;
-  const compared = SUMS.filter(([column]) => column !== "max_ms").map(([column]) => column);
+  const compared = SUMS.filter(([column]) => column !== "max_ms"); // what adds up
   const [rows] = await connection.query<Row[]>(
     `SELECT bucket_s FROM (
-       SELECT bucket_s, ${SUMS.map(([column, sum]) => `${sum} AS ${column}`).join(", ")}
+       SELECT bucket_s, ${compared.map(([column, sum]) => `${sum} AS ${column}`).join(", ")}
          FROM api_rollup_${resolution} ${within} GROUP BY bucket_s
        UNION ALL
-       SELECT bucket_s, ${SUMS.map(([column]) => `-CAST(${column} AS DECIMAL(22, 3))`).join(", ")} FROM api_traffic_${resolution} ${within}
+       SELECT bucket_s, ${compared.map(([column]) => `-CAST(${column} AS DECIMAL(22, 3))`).join(", ")}
+         FROM api_traffic_${resolution} ${within}
      ) AS sides
-     GROUP BY bucket_s HAVING ${compared.map((column) => `SUM(${column}) <> 0`).join(" OR ")} ORDER BY bucket_s`,
+     GROUP BY bucket_s HAVING ${compared.map(([column]) => `SUM(${column}) <> 0`).join(" OR ")} ORDER BY bucket_s`,
   );
   return rows.map((row) => Number(row["bucket_s"]));
 }
 
 /**
  * Writes these buckets of `api_traffic_<resolution>` anew, in their order. Each SELECT is one snapshot, in which rollup and histogram belong
- * together; READ COMMITTED, so that it locks neither.
+ * together; READ COMMITTED, so that it locks neither. DELETE, because a bucket may have nothing left; REPLACE, because somebody else may
+ * have written the same one in between.
  * @param buckets starts, Unix seconds, ascending
  */
 export async function closeBuckets(
@@ -89,18 +96,12 @@ export async function closeBuckets(
 ): Promise<void> {
   for (let i = 0; i < buckets.length; i += BUCKETS_PER_CLOSE) {
     const some = `bucket_s IN (${buckets.slice(i, i + BUCKETS_PER_CLOSE).join(",")})`;
-    await connection.query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
-    await connection.query("START TRANSACTION");
-    try {
+    await inTransaction(connection, "READ COMMITTED", async () => {
       await connection.query(`DELETE FROM api_traffic_${resolution} WHERE ${some}`);
       await connection.query(
         `REPLACE INTO api_traffic_${resolution} (${COLUMNS}) ${closedRows(resolution, some)}`,
       );
-      await connection.query("COMMIT");
-    } catch (error) {
-      await connection.query("ROLLBACK");
-      throw error;
-    }
+    });
   }
 }
 
@@ -111,7 +112,7 @@ function closedRows(resolution: Resolution, some: string): string {
       `MIN(CASE WHEN seen >= CEIL(${percent / 100} * total) THEN bucket END) AS p${percent}_bucket`,
   );
   return `SELECT ${COLUMNS}
-    FROM (SELECT bucket_s, ${SUMS.map(([column, sum]) => `${sum} AS ${column}`).join(", ")}
+    FROM (SELECT bucket_s, ${SELECT_SUMS}
             FROM api_rollup_${resolution} WHERE ${some} GROUP BY bucket_s HAVING SUM(count) > 0) AS sums
     JOIN (SELECT bucket_s, ${ranks.join(", ")},
                  SUM(IF(bucket <= ${SATISFIED_UP_TO}, measured, 0)) AS satisfied,

@@ -1,5 +1,5 @@
 import { bucketStart } from "../contract/rollup.ts";
-import type { Connection, Row } from "../init_db/database.ts";
+import { inTransaction, type Connection, type Row } from "../init_db/database.ts";
 import { FOLDED_SHARD, ROLLUP_TABLES, type RollupTable } from "./rollup-tables.ts";
 
 /** A bucket is left alone for so long after its end: its last records may be under way. */
@@ -72,9 +72,7 @@ async function foldBuckets(
     ...Object.entries(extremes).map(([column, take]) => ({ column, sum: `${take}(${column})` })),
   ];
   const columns = sums.map(({ column }) => column);
-  await connection.query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
-  await connection.query("START TRANSACTION");
-  try {
+  return inTransaction(connection, "REPEATABLE READ", async () => {
     await connection.query(`SELECT COUNT(*) FROM ${name} WHERE ${within()} FOR UPDATE`);
     const [inserted] = await connection.query(
       `INSERT INTO ${name} (${keys}, shard, ${columns.join(", ")})
@@ -88,10 +86,6 @@ async function foldBuckets(
        WHERE ${within("shards.")} AND shards.shard <> ${FOLDED_SHARD}`,
     );
     await connection.query(`DELETE FROM ${name} WHERE ${within()} AND shard = ${FOLDED_SHARD} AND count = 0`);
-    await connection.query("COMMIT");
     return Number((inserted as { info?: string }).info?.match(/Records: (\d+)/)?.[1] ?? 0);
-  } catch (error) {
-    await connection.query("ROLLBACK");
-    throw error;
-  }
+  });
 }

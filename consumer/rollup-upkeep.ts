@@ -1,10 +1,10 @@
 import { Counter } from "prom-client";
 import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
-import { bucketStart, RESOLUTIONS } from "../contract/rollup.ts";
+import { bucketStart } from "../contract/rollup.ts";
 import type { Connection, Row } from "../init_db/database.ts";
 import { closeStale } from "./close.ts";
-import { closedBefore, foldShards, type FoldedTo } from "./fold.ts";
+import { foldShards, type FoldedTo } from "./fold.ts";
 import { reconcile, type Corrections } from "./reconcile.ts";
 import type { UpkeepTask } from "./upkeep.ts";
 
@@ -49,10 +49,7 @@ function foldTask({ registry }: Metrics): UpkeepTask {
       const now = nowS();
       const fromS = Math.min(touchedS, foldedTo.size > 0 ? NEVER_S : bucketStart(DAY_S, now));
       cells.inc(await foldShards(connection, { fromS, nowS: now, foldedTo }));
-      for (const { name, seconds } of RESOLUTIONS)
-        buckets.inc(
-          await closeStale(connection, name, bucketStart(seconds, touchedS), closedBefore(seconds, now)),
-        );
+      buckets.inc(await closeStale(connection, { fromS: touchedS, nowS: now }));
       await connection.query(
         `UPDATE ingest_offsets SET folding_from_s = ${NEVER_S} WHERE folding_from_s < ${NEVER_S}`,
       );

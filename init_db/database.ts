@@ -84,3 +84,21 @@ export function openPool(url: string, connections = 4): Pool {
 export function lockName(database: string, purpose: string): string {
   return `rushhour:${purpose}:${database}`.slice(0, 64);
 }
+
+/** Commits what `work` does on the connection, or rolls it back when it fails. */
+export async function inTransaction<T>(
+  connection: Connection,
+  isolation: "READ COMMITTED" | "REPEATABLE READ",
+  work: () => Promise<T>,
+): Promise<T> {
+  await connection.query(`SET TRANSACTION ISOLATION LEVEL ${isolation}`);
+  await connection.query("START TRANSACTION");
+  try {
+    const result = await work();
+    await connection.query("COMMIT");
+    return result;
+  } catch (error) {
+    await connection.query("ROLLBACK");
+    throw error;
+  }
+}

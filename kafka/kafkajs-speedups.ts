@@ -101,7 +101,6 @@ export function textRecordOr(original: (fields: RecordFields) => Encoder) {
 }
 
 class TextRecord {
-  readonly bytes: number;
   readonly #offsetDelta: number;
   readonly #value: string;
   readonly #valueBytes: number;
@@ -114,7 +113,10 @@ class TextRecord {
     // attributes, time delta, offset delta, no key, value, no headers
     this.#bodyBytes =
       1 + 1 + varintBytes(offsetDelta) + 1 + varintBytes(this.#valueBytes) + this.#valueBytes + 1;
-    this.bytes = varintBytes(this.#bodyBytes) + this.#bodyBytes;
+  }
+
+  size(): number {
+    return varintBytes(this.#bodyBytes) + this.#bodyBytes;
   }
 
   writeTo(encoder: Encoder): void {
@@ -134,9 +136,7 @@ class TextRecord {
 /** For the prototype of kafkajs's encoder. */
 export const quickEncoder = {
   writeEncoderArray(this: Encoder, records: readonly (Encoder | TextRecord)[]): Encoder {
-    this.ensureAvailable(
-      records.reduce((sum, record) => sum + (record instanceof TextRecord ? record.bytes : record.size()), 0),
-    );
+    this.ensureAvailable(records.reduce((sum, record) => sum + record.size(), 0));
     for (const record of records) {
       if (record instanceof TextRecord) record.writeTo(this);
       else this.writeEncoder(record);

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import { closeStale } from "../consumer/close.ts";
-import { closedBefore, foldShards } from "../consumer/fold.ts";
+import { foldShards } from "../consumer/fold.ts";
 import { ROLLUP_TABLES } from "../consumer/rollup-tables.ts";
 import { reconcile } from "../consumer/reconcile.ts";
 import { openIngestConnections } from "../consumer/connection.ts";
@@ -325,10 +325,7 @@ describe("rollups", () => {
     const laterS = Math.floor(Date.now() / 1_000) + 2 * 86_400; // by then all buckets are closed
     const connection = await connect(writerUrl);
     onTestFinished(() => connection.end());
-    const close = async () => {
-      for (const { name, seconds } of RESOLUTIONS)
-        await closeStale(connection, name, 0, closedBefore(seconds, laterS));
-    };
+    const close = () => closeStale(connection, { fromS: 0, nowS: laterS });
     const series = () =>
       Promise.all(
         RESOLUTIONS.flatMap(({ name }) => [`v_traffic_${name}`, `v_latency_${name}`]).map(async (name) => ({

@@ -1,10 +1,8 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { closeStale } from "../consumer/close.ts";
-import { closedBefore } from "../consumer/fold.ts";
 import { errorGroup, fingerprint } from "../contract/error-group.ts";
 import type { RequestLog } from "../contract/request-log.ts";
-import { RESOLUTIONS } from "../contract/rollup.ts";
 import type { Row } from "../init_db/database.ts";
 import { connect } from "../init_db/database.ts";
 import { SOURCE, storeRequests, storeSurroundings, traffic } from "./fill.ts";
@@ -30,8 +28,7 @@ afterAll(() => database.close());
 /** As upkeep does: the newest buckets stay open. */
 async function closeBuckets(nowMs: number): Promise<void> {
   const connection = await connect(database.writerUrl);
-  for (const { name, seconds } of RESOLUTIONS)
-    await closeStale(connection, name, 0, closedBefore(seconds, nowMs / 1_000));
+  await closeStale(connection, { fromS: 0, nowS: Math.floor(nowMs / 1_000) });
   await connection.end();
 }
 
