@@ -1,12 +1,15 @@
+import { hostname } from "node:os";
 import { Command } from "commander";
+import type { z } from "zod";
 import { createApp } from "../api/app.ts";
 import { isLoopback } from "../api/middleware/admin-guard.ts";
-import { apiSettings, readSettings } from "../contract/config.ts";
+import { apiSettings, readSettings, spoolRoot } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
 import { listen } from "../contract/listen.ts";
 import { createLogger } from "../contract/logger.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import { createPublisher } from "../producer/publisher.ts";
+import { openSpool } from "../producer/spool/open.ts";
 import { shutdownSignal } from "./lifecycle.ts";
 import { brokersOf } from "./servers.ts";
 
@@ -20,6 +23,7 @@ interface Options {
   readonly seed?: string;
   readonly model?: string;
   readonly simHeaders?: boolean;
+  readonly spool?: string;
 }
 
 /** `rushhour api`: serves the mock shop until SIGTERM or SIGINT. */
@@ -35,6 +39,10 @@ export function apiCommand(): Command {
     .option(
       "--sim-headers",
       "let a request ask for its own delay and error: x-sim-delay, x-sim-error, x-sim-error-percentage (API_SIM_HEADERS=on)",
+    )
+    .option(
+      "--spool <mode>",
+      "what goes to disk: off, spill (default: what Kafka does not take), always (each record before its response ends) (RUSHHOUR_SPOOL)",
     )
     .addHelpText(
       "after",
@@ -57,16 +65,15 @@ async function serveApi(options: Options): Promise<void> {
     API_SEED: { flag: "--seed", value: options.seed },
     API_MODEL: { flag: "--model", value: options.model },
     API_SIM_HEADERS: { flag: "--sim-headers", value: options.simHeaders ? "on" : undefined },
+    RUSHHOUR_SPOOL: { flag: "--spool", value: options.spool },
   });
   const log = createLogger("api");
   const metrics = createMetrics();
+  const who = { service: "api", instance: settings.RUSHHOUR_INSTANCE ?? hostname() };
   const publisher = createPublisher({
-    brokers: brokersOf(settings),
-    service: "api",
-    instance: settings.RUSHHOUR_INSTANCE,
-    logger: log,
-    metrics,
+    ...{ ...who, brokers: brokersOf(settings), logger: log, metrics },
     bufferRecords: settings.API_BUFFER_RECORDS,
+    spool: await openSpoolOf(settings, who),
   });
   const readiness = () => ({ kafka: publisher.readiness() });
   const app = createApp({ publish: publisher.publish, metrics, settings, readiness });
@@ -84,6 +91,15 @@ async function serveApi(options: Options): Promise<void> {
   } finally {
     await publisher.close(FLUSH_MS); // last: the requests in flight leave their records too
   }
+}
+
+async function openSpoolOf(
+  settings: z.output<typeof apiSettings>,
+  who: { service: string; instance: string },
+) {
+  const { RUSHHOUR_SPOOL: mode, RUSHHOUR_SPOOL_MAX: capBytes, RUSHHOUR_SPOOL_FSYNC: fsync } = settings;
+  if (mode === "off") return undefined;
+  return openSpool({ ...who, root: spoolRoot(settings), mode, capBytes, fsync });
 }
 
 const OPEN_TO_ALL = "the shop asks nobody to sign in: whoever reaches this address can use it";

@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   consumer: async () => (await import("./consumer.ts")).consumerCommand(),
   producer: async () => (await import("./producer.ts")).producerCommand(),
   backfill: async () => (await import("./backfill.ts")).backfillCommand(),
+  spool: async () => (await import("./spool.ts")).spoolCommand(),
   retention: async () => (await import("./retention.ts")).retentionCommand(),
   reconcile: async () => (await import("./reconcile.ts")).reconcileCommand(),
   migrate: async () => (await import("./migrate.ts")).migrateCommand(),

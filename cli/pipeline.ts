@@ -1,8 +1,10 @@
+import { spoolRoot } from "../contract/config.ts";
 import type { Logger } from "../contract/logger.ts";
 import { PUBLISHER_STATUS_TOPIC, REQUEST_LOG_TOPICS } from "../contract/topics.ts";
 import { openPool, type Pool, type Row } from "../init_db/database.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka } from "../kafka/client.ts";
+import { listFolders } from "../producer/spool/folders.ts";
 import type { Store } from "../simulator/ledger/ledger.ts";
 import { databaseError } from "./reach.ts";
 import { brokersOf, userUrlOf, type ServerSettings } from "./servers.ts";
@@ -42,7 +44,7 @@ export async function openPipeline(settings: ServerSettings, logger: Logger): Pr
       const [rows] = await pool.query<Row[]>(sql, [...params]);
       return rows;
     },
-    isCaughtUp: catchUp(pool, admin),
+    isCaughtUp: catchUp(pool, admin, spoolRoot(settings)),
     async state() {
       const [stored, lag, delayMs] = await Promise.all([
         storedRows(pool),
@@ -61,16 +63,18 @@ export async function openPipeline(settings: ServerSettings, logger: Logger): Pr
 }
 
 /**
- * The records of a run that ended pass two points: their publishers hand them to Kafka, then the consumer reads up to
- * the ends that the topics have by then. Each point is where it was when it came into view; it does not move on with live traffic. What
+ * The records of a run that ended pass two points: their publishers hand them to Kafka, and of one that was killed another what it had on
+ * disk, as far as its spool lies here; then the consumer reads up to the ends that the topics have by then. Each point is where it was when it came into view; it does not move on with live traffic. What
  * a publisher had numbered but not reported yet comes within a second, and who asks waits longer than that.
  */
-function catchUp(pool: Pool, admin: () => Promise<KafkaAdmin>): () => Promise<boolean> {
+function catchUp(pool: Pool, admin: () => Promise<KafkaAdmin>, spools: string): () => Promise<boolean> {
   let numbered: ReadonlyMap<string, number> | undefined; // by publisher, when first asked
   let ends: readonly PartitionRange[] | undefined; // once Kafka had those
   return async () => {
     if (ends === undefined) {
+      if ((await listFolders(spools)).some(({ isAlive, segments }) => !isAlive && segments > 0)) return false;
       const publishers = await livePublishers(pool);
+      if (publishers.some(({ spooled_bytes }) => spooled_bytes > 0)) return false;
       numbered ??= new Map(publishers.map(({ source, last_seq }) => [source, last_seq]));
       if (publishers.some(({ source, acknowledged }) => acknowledged < (numbered!.get(source) ?? 0)))
         return false;
@@ -84,12 +88,13 @@ interface LivePublisher {
   readonly source: string;
   readonly last_seq: number;
   readonly acknowledged: number;
+  readonly spooled_bytes: number;
 }
 
 /** Those that still speak; what others held is lost. */
 async function livePublishers(pool: Pool): Promise<LivePublisher[]> {
   const [rows] = await pool.query<(Row & LivePublisher)[]>(
-    `SELECT source, last_seq, acknowledged FROM publishers
+    `SELECT source, last_seq, acknowledged, spooled_bytes FROM publishers
       WHERE closed = 0 AND reported_at > UTC_TIMESTAMP(3) - INTERVAL 5 SECOND`,
   );
   return rows;

@@ -12,6 +12,7 @@ export interface ServerSettings {
   readonly MYSQL_URL?: string | undefined;
   readonly MYSQL_WRITER_URL?: string | undefined;
   readonly MYSQL_READER_URL?: string | undefined;
+  readonly RUSHHOUR_SPOOL_DIR?: string | undefined;
 }
 
 type Role = "writer" | "reader";

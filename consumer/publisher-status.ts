@@ -23,7 +23,8 @@ export const publisherStatuses: Kind<PublisherStatus> = {
         (status) =>
           `(${text(status.source)},${text(status.service)},${text(status.instance)},${time(status.started_at)},` +
           `${time(status.reported_at)},${number(status.last_seq)},${number(status.acknowledged)},` +
-          `${number(status.drops.reduce((sum, { dropped }) => sum + dropped, 0))},${status.closed ? 1 : 0})`,
+          `${number(status.drops.reduce((sum, { dropped }) => sum + dropped, 0))},${status.closed ? 1 : 0},` +
+          `${text(status.spool)},${number(status.spooled_bytes)},${status.recovered ? 1 : 0})`,
       );
       const drops = statuses.flatMap(({ source, drops }) =>
         drops.map(
@@ -32,9 +33,11 @@ export const publisherStatuses: Kind<PublisherStatus> = {
         ),
       );
       const upsertPublishers = `INSERT INTO publishers
-          (source, service, instance, started_at, reported_at, last_seq, acknowledged, dropped, closed)
+          (source, service, instance, started_at, reported_at, last_seq, acknowledged, dropped, closed, spool, spooled_bytes, recovered)
         VALUES ${publishers.join(",")}
-        ON DUPLICATE KEY UPDATE reported_at = GREATEST(reported_at, VALUES(reported_at)),
+        ON DUPLICATE KEY UPDATE
+          spooled_bytes = IF(VALUES(recovered) OR VALUES(reported_at) >= reported_at, VALUES(spooled_bytes), spooled_bytes),
+          recovered = GREATEST(recovered, VALUES(recovered)), reported_at = GREATEST(reported_at, VALUES(reported_at)),
           last_seq = GREATEST(last_seq, VALUES(last_seq)), acknowledged = GREATEST(acknowledged, VALUES(acknowledged)),
           dropped = GREATEST(publishers.dropped, VALUES(dropped)), closed = GREATEST(closed, VALUES(closed))`;
       const upsertDrops = `INSERT INTO publisher_drops (source, run_id, level, reason, dropped) VALUES ${drops.join(",")}

@@ -3,6 +3,7 @@ import { REQUEST_LOG_TOPICS } from "../contract/topics.ts";
 import type { Kind, TopicPartition } from "./kind.ts";
 import { datetime, field, literal, text, time } from "./literals.ts";
 import { createRollup } from "./rollup.ts";
+import { sourceCounts } from "./source-counts.ts";
 
 /** Each column with its value, in the order of INSERT and LOAD DATA. */
 const COLUMNS: readonly (readonly [column: string, value: (row: RequestLogRow) => string | number | null])[] =
@@ -87,7 +88,11 @@ export function requestLogs(): Kind<RequestLogRow> {
         timeMs: (row) => row.timestampMs,
         account: ({ run_id, level }) => ({ run_id: run_id ?? "", level }),
       },
-      derived: (rows, from, kept) => rollup.deltas(rows, shardOf(from), kept),
+      derived(rows, from, kept) {
+        const shard = shardOf(from);
+        const { statements, onCommit } = rollup.deltas(rows, shard, kept);
+        return { statements: [...statements, ...sourceCounts(rows, shard)], onCommit };
+      },
     },
   };
 }

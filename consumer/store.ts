@@ -263,10 +263,17 @@ function insertDeadLetters<Row>({ cluster, topic, partition }: Span, entries: re
     ({ record, rejection }) =>
       `(${text(cluster)},${text(topic)},${number(partition)},${number(record.offset)},${text(rejection!.reason)},` +
       `${text(rejection!.detail.slice(0, 1024))},${bytes(record.key?.subarray(0, 1024) ?? null)},${bytes(record.value)},` +
-      `${text(rejection!.request_id ?? null)},${text(rejection!.run_id ?? null)},${datetime(record.timeMs)})`,
+      `${text(rejection!.request_id ?? null)},${text(rejection!.run_id ?? null)},${numberOf(record.value)},${datetime(record.timeMs)})`,
   );
   return `INSERT INTO dead_letters (cluster, topic, \`partition\`, \`offset\`, reason, detail, record_key, value,
-      request_id, run_id, record_time) VALUES ${values.join(",\n")} ON DUPLICATE KEY UPDATE id = dead_letters.id`;
+      request_id, run_id, source, seq, record_time) VALUES ${values.join(",\n")} ON DUPLICATE KEY UPDATE id = dead_letters.id`;
+}
+
+/** `source, seq` as a publisher put them at the end of a record, whatever stands before. */
+function numberOf(value: Buffer | null): string {
+  const end = value?.toString("latin1", Math.max(0, value.length - 100)) ?? "";
+  const [, source, seq] = /"source":"([\da-f-]{36})","seq":(\d{1,15})\}$/.exec(end) ?? [];
+  return source === undefined ? "NULL,NULL" : `${text(source)},${seq!}`;
 }
 
 /** @throws Error when the partition has no position yet (see position.ts) */

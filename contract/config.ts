@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { dirtSetting } from "./dirt.ts";
 import { messageOf, RushhourError } from "./errors.ts";
-import { ageSetting, durationSetting, rateOrMaxSetting } from "./units.ts";
+import { ageSetting, durationSetting, rateOrMaxSetting, sizeSetting } from "./units.ts";
 
 const port = z.coerce
   .number("must be a port from 0 to 65535 (0 takes a free one)")
@@ -41,7 +42,14 @@ export const kafkaSettings = z.object({
   KAFKA_BROKERS: brokers.optional(), // see cli/servers.ts for what stands in
   KAFKA_PARTITIONS: count("must be a whole number from 1 to 1000", 1, 1000).optional(), // see allTopics
   KAFKA_REPLICATION: z.union([z.literal("auto"), count(REPLICATION, 1, 9)], REPLICATION).default("auto"),
+  RUSHHOUR_SPOOL_DIR: z.string().min(1).optional(), // see spoolRoot
 });
+
+/** In it each publisher has a folder of its own for what Kafka has not taken. */
+export const spoolRoot = (settings: {
+  readonly RUSHHOUR_HOME: string;
+  readonly RUSHHOUR_SPOOL_DIR?: string | undefined;
+}): string => settings.RUSHHOUR_SPOOL_DIR ?? join(settings.RUSHHOUR_HOME, "spool");
 
 /** The owner's URL migrates; writer and reader default to the users that `migrate` made. */
 export const sqlSettings = z.object({
@@ -118,8 +126,20 @@ export const adminSettings = z.object({
     .optional(),
 });
 
+const SPOOL =
+  "must be off (records are in memory only), spill (on disk what Kafka does not take) or always (on disk before a response ends)";
+const FSYNC = "must be never (the system decides), interval (each 50 ms) or always (before a response ends)";
+
+/** What a publisher keeps on disk of what Kafka has not taken (docs/spool.md). */
+const spoolSettings = z.object({
+  RUSHHOUR_SPOOL: z.enum(["off", "spill", "always"], SPOOL).default("spill"),
+  RUSHHOUR_SPOOL_MAX: sizeSetting.prefault("1GiB"),
+  RUSHHOUR_SPOOL_FSYNC: z.enum(["never", "interval", "always"], FSYNC).default("never"),
+});
+
 export const apiSettings = z.object({
   ...kafkaSettings.shape,
+  ...spoolSettings.shape,
   ...adminSettings.shape,
   API_HOST: host.default("127.0.0.1"),
   API_PORT: port.default(8000),

@@ -5,7 +5,7 @@ import { LEVELS } from "./request-log.ts";
 const drop = z.object({
   run_id: z.string().max(64), // empty: of no run
   level: z.enum(LEVELS),
-  reason: z.string().min(1).max(32), // buffer_full, closed, not_json
+  reason: z.string().min(1).max(32), // buffer_full, spool_full, closed, not_json
   dropped: z.int().nonnegative(),
 });
 
@@ -24,6 +24,9 @@ export const publisherStatus = z.object({
   acknowledged: z.int().nonnegative(), // records Kafka has taken
   drops: z.array(drop),
   closed: z.boolean(), // shut down in order: nothing follows
+  spool: z.enum(["off", "spill", "always"]).default("off"),
+  spooled_bytes: z.int().nonnegative().default(0), // on its disk, what it took over from others included
+  recovered: z.boolean().default(false), // it was killed, and another delivered what it had on disk
 });
 
 export type PublisherStatus = z.output<typeof publisherStatus>;

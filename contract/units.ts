@@ -4,6 +4,8 @@ import { RushhourError } from "./errors.ts";
 const UNIT_MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const;
 const PER_SECOND = { s: 1, m: 60, h: 3_600 } as const;
 
+const UNIT_BYTES = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40 } as const;
+
 const NUMBER = String.raw`\d+(?:\.\d+)?`;
 const DURATION = new RegExp(
   `^(?=\\d)${Object.keys(UNIT_MS)
@@ -12,6 +14,9 @@ const DURATION = new RegExp(
 );
 const RATE = new RegExp(`^(?<count>${NUMBER})(?:/(?<per>[smh]))?$`);
 
+const SIZE = new RegExp(`^(?<count>${NUMBER})(?<unit>${Object.keys(UNIT_BYTES).join("|")})$`);
+
+const SIZE_RULE = "must be a size from 1MiB to 1024TiB, such as 512MiB, 1GiB, 1.5TiB";
 const DURATION_RULE =
   "must be a duration above 0 and up to 1000d, largest unit first, such as 500ms, 30s, 1h30m";
 const AGE_RULE = "must be an age from 1d to 10000d, largest unit first, such as 35d, 48h, 1d12h";
@@ -51,6 +56,16 @@ export const rateOrMaxSetting = z
       `${RATE_RULE}, or max for as fast as it goes`,
     ),
   );
+
+/** A size of a mebibyte or more, as a setting for `readSettings`: bytes. */
+export const sizeSetting = z.string().transform(settingOf(toBytes, SIZE_RULE));
+
+function toBytes(text: string): number | undefined {
+  const parts = SIZE.exec(text)?.groups;
+  if (parts === undefined) return undefined;
+  const bytes = Math.floor(Number(parts["count"]) * UNIT_BYTES[parts["unit"] as keyof typeof UNIT_BYTES]);
+  return bytes >= UNIT_BYTES.MiB && bytes <= 1_024 * UNIT_BYTES.TiB ? bytes : undefined;
+}
 
 function toMs(text: string): number | undefined {
   const ms = sumOf(text);

@@ -136,7 +136,7 @@ export const deadLetters = mysqlTable(
   ],
 );
 
-/** 0005_publishers.sql */
+/** 0005_publishers.sql, 0099_publishers_spool.sql */
 export const publishers = mysqlTable("publishers", {
   source: char("source", { length: 36 }).primaryKey(),
   service: varchar("service", { length: 64 }).notNull(),
@@ -147,7 +147,22 @@ export const publishers = mysqlTable("publishers", {
   acknowledged: count("acknowledged").notNull(),
   dropped: count("dropped").notNull(),
   closed: boolean("closed").notNull(),
+  spool: varchar("spool", { length: 8 }).notNull().default("off"),
+  spooledBytes: count("spooled_bytes").notNull().default(0),
+  recovered: boolean("recovered").notNull().default(false),
 });
+
+/** 0100_ingest_sources.sql */
+export const ingestSources = mysqlTable(
+  "ingest_sources",
+  {
+    source: char("source", { length: 36 }).notNull(),
+    shard: smallint("shard", { unsigned: true }).notNull(),
+    stored: count("stored").notNull(),
+    highestSeq: count("highest_seq").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.source, table.shard] })],
+);
 
 /** 0006_publisher_drops.sql */
 export const publisherDrops = mysqlTable(

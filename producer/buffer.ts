@@ -1,4 +1,5 @@
 import type { Level } from "../contract/request-log.ts";
+import type { Segment } from "./spool/spool.ts";
 
 export interface BufferedRecord {
   readonly topic: string;
@@ -7,6 +8,7 @@ export interface BufferedRecord {
   readonly level: Level;
   readonly run_id: string | undefined;
   readonly isNumbered: boolean; // false: sent as it is, and no part of the publisher's account
+  readonly segment?: Segment | undefined; // where it lies on disk too
 }
 
 export interface Batch {
@@ -23,14 +25,19 @@ export interface RecordBuffer {
   hasFullBatch(): boolean;
   /** The oldest records, as many as one send should carry. */
   take(): Batch;
+  /** Puts back what was taken last. */
+  putBack(batch: Batch): void;
   takeAll(): BufferedRecord[];
 }
+
+/** Whether a store that is full to `fill` (0 to 1) still takes records of a level. */
+export const hasRoom = (level: Level, fill: number): boolean => fill < SHED_AT[level];
 
 const SHED_AT: Readonly<Record<Level, number>> = { DEBUG: 0.8, INFO: 0.9, ERROR: 1, CRITICAL: 1 };
 
 /** A send may carry so much: below Kafka's 1 MiB a batch, even if all is one topic's. */
-const BATCH_RECORDS = 2_000;
-const BATCH_BYTES = 640 * 1024;
+export const BATCH_RECORDS = 2_000;
+export const BATCH_BYTES = 640 * 1024;
 
 /** First in, first out, bounded by records and bytes. */
 export function createBuffer(cap: { readonly records: number; readonly bytes: number }): RecordBuffer {
@@ -65,7 +72,7 @@ export function createBuffer(cap: { readonly records: number; readonly bytes: nu
   }
 
   return {
-    hasRoomFor: (level) => fill() < SHED_AT[level],
+    hasRoomFor: (level) => hasRoom(level, fill()),
     add(record) {
       queue.push(record);
       bytes += record.bytes;
@@ -74,6 +81,11 @@ export function createBuffer(cap: { readonly records: number; readonly bytes: nu
     fill,
     hasFullBatch: () => size() >= BATCH_RECORDS || bytes >= BATCH_BYTES,
     take,
+    putBack({ records }) {
+      queue = [...records, ...queue.slice(head)];
+      head = 0;
+      bytes += records.reduce((sum, record) => sum + record.bytes, 0);
+    },
     takeAll() {
       const rest = queue.slice(head);
       queue = [];

@@ -11,8 +11,13 @@ import { PUBLISHER_STATUS_TOPIC, TOPIC_OF_LEVEL } from "../contract/topics.ts";
 import type { DependencyState } from "../contract/status.ts";
 import { createKafka } from "../kafka/client.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
-import { createBuffer, type Batch, type BufferedRecord } from "./buffer.ts";
+import { createBuffer, hasRoom, type Batch } from "./buffer.ts";
 import { createDrops } from "./drops.ts";
+import { createLink } from "./link.ts";
+import { startDrain } from "./spool/drain.ts";
+import type { Frame } from "./spool/frames.ts";
+import type { PublisherSpool } from "./spool/open.ts";
+import type { Segment } from "./spool/spool.ts";
 import type { Publish } from "./publish.ts";
 
 export interface PublisherOptions {
@@ -23,8 +28,10 @@ export interface PublisherOptions {
   readonly logger?: Logger;
   /** Default: a registry of its own, which nobody scrapes. */
   readonly metrics?: Metrics;
-  /** Records held while Kafka is slow or away, at most; also at most 64 MiB. */
+  /** Records held in memory, at most; also at most 64 MiB. */
   readonly bufferRecords?: number;
+  /** Where records go that Kafka does not take, or all of them before they are answered for ({@link openSpool}). Default: none, memory only. */
+  readonly spool?: PublisherSpool | undefined;
 }
 
 export interface Publisher {
@@ -46,55 +53,76 @@ export interface Publisher {
   /** Whether at least half of the buffer is free. For producers that can wait; the API never does. */
   readonly hasRoom: () => boolean;
   /**
-   * Takes nothing more, delivers what is held, says so and disconnects. What Kafka has not taken by the deadline is dropped
-   * and counted. May be called twice.
+   * Takes nothing more, delivers what is held, says so and disconnects. What Kafka has not taken by the deadline stays in the spool for
+   * the next publisher; without a spool it is dropped and counted. May be called twice.
    */
   close(deadlineMs?: number): Promise<void>;
 }
 
 const LINGER_MS = 20; // collects a batch; part of the delay from request to row
+const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 1_000;
 const STATUS_INTERVAL_MS = 1_000;
 const MAX_BUFFERED_BYTES = 64 * 2 ** 20;
+/** The buffer goes to disk from here, down to there, whatever Kafka does. */
+const SPILL_FROM = 0.5;
+const SPILL_TO = 0.25;
 
 /**
  * Takes records from request handlers and delivers them to the topic of their level: a bounded buffer, batches, one
- * send at a time, retries for as long as Kafka is away. Opens nothing before it returns, so an API starts with
- * Kafka away. When the buffer runs full DEBUG is shed first and ERROR last (buffer.ts); what was dropped is
- * counted by run, level and reason, and said on `publisher-status`.
- *
- * (A spool on disk will stand between the buffer and Kafka.)
+ * send at a time, and a spool on disk for what Kafka does not take, which is sent beside new records once it is back. Opens
+ * nothing before it returns, so an API starts with Kafka away. When buffer or spool run full DEBUG is shed first and ERROR last
+ * (buffer.ts); what was dropped is counted by run, level and reason, and said on `publisher-status`.
  */
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { service, instance = hostname() } = options;
+  const { service, instance = hostname(), spool } = options;
   const { logger = createLogger(service), metrics = createMetrics() } = options;
-  const source = uuidv4();
-  const startedAt = new Date().toISOString();
+  const source = spool?.owner.source ?? uuidv4();
+  const startedAt = spool?.owner.started_at ?? new Date().toISOString();
   const kafka = createKafka({ brokers: options.brokers, clientId: `rushhour-${service}`, logger });
+  const link = createLink(service, logger, metrics);
   const producer = createBatchProducer(kafka);
+  const send = link.sender(producer, spool !== undefined);
   const buffer = createBuffer({
     records: options.bufferRecords ?? 100_000,
     bytes: MAX_BUFFERED_BYTES,
   });
   const drops = createDrops();
-  const own = ownMetrics(metrics, () => buffer.size() + (sending?.records.length ?? 0));
+  const own = ownMetrics(metrics, {
+    buffered: () => buffer.size() + (sending?.records.length ?? 0),
+    spooled: () => spool?.backlogBytes() ?? 0,
+  });
 
   let seq = 0;
   let acknowledged = 0;
-  let said = ""; // the counts last acknowledged on publisher-status
   let saidAtMs = 0;
-  let kafkaState: DependencyState = { ready: false, reason: "not connected yet" };
   let pumping: Promise<void> | undefined;
+  let spilling: Promise<void> | undefined;
   let sending: Batch | undefined; // taken from the buffer, not yet acknowledged
+  let isDiskFailing = false;
   let closed: Promise<void> | undefined;
   let deadlineAt = Infinity; // Unix ms
   let endLinger: () => void = () => undefined;
 
   function publish(record: RequestLog): void {
-    if (!admits(record)) return;
+    const value = taken(record);
+    if (value !== undefined) hold(record, value, true);
+  }
+
+  async function publishDurably(record: RequestLog): Promise<void> {
+    const value = taken(record);
+    if (value === undefined) return;
+    const frame = { topic: TOPIC_OF_LEVEL[record.level], value, isNumbered: true };
+    hold(record, value, true, await spool!.append([frame], true).catch(complainOfDisk));
+  }
+
+  /** The text that goes to Kafka, of a record that is admitted and has its number now. */
+  function taken(record: RequestLog): string | undefined {
+    if (!admits(record)) return undefined;
     const json = jsonOf(record);
-    if (json === undefined) drop(record, "not_json");
-    else hold(record, numbered(json), true);
+    if (json !== undefined) return numbered(json);
+    drop(record, "not_json");
+    return undefined;
   }
 
   function publishJson(level: Level, json: string): string | undefined {
@@ -105,7 +133,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function publishAsIs(level: Level, value: string): boolean {
-    const isTaken = !closed && buffer.hasRoomFor(level);
+    const isTaken = !closed && hasRoomFor(level);
     if (isTaken) hold({ level }, value, false);
     return isTaken;
   }
@@ -113,16 +141,21 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function admits(record: Owner): boolean {
     if (closed) drop(record, "closed");
     else if (!buffer.hasRoomFor(record.level)) drop(record, "buffer_full");
+    else if (!hasRoomFor(record.level)) drop(record, "spool_full");
     else return true;
     return false;
   }
 
+  const hasRoomFor = (level: Level) =>
+    buffer.hasRoomFor(level) && (spool === undefined || hasRoom(level, spool.fill()));
+
   const numbered = (json: string) => `${json.slice(0, -1)},"source":"${source}","seq":${++seq}}`;
 
-  function hold({ level, run_id }: Owner, value: string, isNumbered: boolean): void {
+  function hold({ level, run_id }: Owner, value: string, isNumbered: boolean, segment?: Segment): void {
     const bytes = Buffer.byteLength(value);
-    buffer.add({ topic: TOPIC_OF_LEVEL[level], value, bytes, level, run_id, isNumbered });
+    buffer.add({ topic: TOPIC_OF_LEVEL[level], value, bytes, level, run_id, isNumbered, segment });
     if (!pumping) start();
+    if (spool && !spilling && !isDiskFailing && buffer.fill() > SPILL_FROM) startSpilling();
   }
 
   function drop(record: Owner, reason: string): void {
@@ -133,55 +166,81 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function start(): void {
     pumping = pump().finally(() => {
       pumping = undefined;
+      if (!closed && buffer.size() > 0) start(); // what came behind its last look
     });
   }
 
-  /** Delivers until nothing is left; each second the counts go along. */
+  /** Empties the buffer: to Kafka, or to disk while Kafka is away. Each second the counts go along. */
   async function pump(): Promise<void> {
+    let delayMs = FIRST_RETRY_MS;
     do {
       if (!buffer.hasFullBatch() && !closed) await linger();
-      const status = statusIsDue() ? statusRecord(false) : undefined;
-      sending ??= buffer.take();
-      if (!(await deliver(sending, status))) return;
-      sending = undefined;
-    } while (buffer.size() > 0);
+      const status = Date.now() - saidAtMs >= STATUS_INTERVAL_MS ? statusRecord(false) : undefined;
+      if (!sending?.records.length) sending = buffer.take();
+      const isHandled = link.isAway()
+        ? (await spill(sending, status)) || (await deliver(sending, status))
+        : (await deliver(sending, status)) || (await spill(sending, status));
+      if (isHandled) {
+        sending = undefined;
+        delayMs = FIRST_RETRY_MS;
+        continue;
+      }
+      if (Date.now() + delayMs > deadlineAt) return;
+      await wait(delayMs * (0.5 + Math.random() / 2));
+      delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS);
+    } while (sending !== undefined || buffer.size() > 0);
   }
 
-  /** @returns false when the deadline came first */
-  async function deliver(batch: Batch, status: PublisherStatus | undefined): Promise<boolean> {
-    const topics = new Map(batch.topics);
-    if (status) topics.set(PUBLISHER_STATUS_TOPIC, [JSON.stringify(status)]);
-    if (topics.size === 0) return true;
-    const done = metrics.messageDuration.startTimer({ service, topic: "(all)" });
-    for (let delayMs = 50; ; delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS)) {
-      try {
-        await producer.send(topics);
-        break;
-      } catch (error) {
-        if (kafkaState.ready || kafkaState.reason !== messageOf(error)) {
-          logger.warn(
-            { reason: messageOf(error), buffered: buffer.size() },
-            "Kafka is away; records are held",
-          );
-        }
-        kafkaState = { ready: false, reason: messageOf(error) };
-        metrics.processingErrors.inc({ service, error_type: "kafka_send" });
-        if (Date.now() + delayMs > deadlineAt) return false;
-        await wait(delayMs * (0.5 + Math.random() / 2));
-      }
+  /** @returns whether Kafka has the batch */
+  async function deliver({ records, topics }: Batch, status: PublisherStatus | undefined): Promise<boolean> {
+    const all = new Map(topics);
+    if (status) all.set(PUBLISHER_STATUS_TOPIC, [JSON.stringify(status)]);
+    if (all.size === 0) return true;
+    if (!(await send(all))) return false;
+    for (const { isNumbered, segment } of records) {
+      if (isNumbered) acknowledged++;
+      if (segment) spool!.delivered(segment, 1);
     }
-    done();
-    if (!kafkaState.ready) logger.info("Kafka takes records");
-    kafkaState = { ready: true };
-    acknowledged += numberOfNumbered(batch.records);
-    if (status) {
-      said = countsOf(status);
-      saidAtMs = Date.now();
-    }
-    for (const [topic, values] of batch.topics) {
+    if (status) saidAtMs = Date.now();
+    for (const [topic, values] of topics) {
       metrics.messagesProcessed.inc({ service, topic, status: "sent" }, values.length);
     }
     return true;
+  }
+
+  /** @returns whether the batch lies on disk */
+  async function spill({ records }: Batch, status?: PublisherStatus): Promise<boolean> {
+    if (!spool || spool.fill() >= 1) return false;
+    const frames: Frame[] = records.filter(({ segment }) => segment === undefined);
+    if (status)
+      frames.push({ topic: PUBLISHER_STATUS_TOPIC, value: JSON.stringify(status), isNumbered: false });
+    if (frames.length > 0 && !(await spool.append(frames, false).catch(complainOfDisk))) return false;
+    for (const { segment } of records) if (segment) spool.leave(segment, 1);
+    if (status) saidAtMs = Date.now();
+    isDiskFailing = false;
+    drain!.wake();
+    return true;
+  }
+
+  function startSpilling(): void {
+    spilling = (async () => {
+      while (buffer.fill() > SPILL_TO) {
+        const batch = buffer.take();
+        if (await spill(batch)) continue;
+        buffer.putBack(batch);
+        return;
+      }
+    })().finally(() => {
+      spilling = undefined;
+    });
+  }
+
+  function complainOfDisk(error: unknown): undefined {
+    own.diskFailures.inc();
+    if (!isDiskFailing)
+      logger.error({ reason: messageOf(error) }, "the spool cannot be written; records are held in memory");
+    isDiskFailing = true;
+    return undefined;
   }
 
   const linger = () =>
@@ -196,56 +255,82 @@ export function createPublisher(options: PublisherOptions): Publisher {
   function statusRecord(isClosed: boolean): PublisherStatus {
     const reported_at = new Date().toISOString();
     const counts = { last_seq: seq, acknowledged, drops: drops.list(), closed: isClosed };
-    return { v: 1, source, service, instance, started_at: startedAt, reported_at, ...counts };
+    const spooled = {
+      spool: spool?.owner.mode ?? ("off" as const),
+      spooled_bytes: spool?.backlogBytes() ?? 0,
+      recovered: false,
+    };
+    return { v: 1, source, service, instance, started_at: startedAt, reported_at, ...counts, ...spooled };
   }
-
-  const countsOf = ({ last_seq, acknowledged, drops }: PublisherStatus) =>
-    JSON.stringify([last_seq, acknowledged, drops]);
-  const statusIsDue = () =>
-    Date.now() - saidAtMs >= STATUS_INTERVAL_MS && countsOf(statusRecord(false)) !== said;
 
   async function closeNow(deadlineMs: number): Promise<void> {
     deadlineAt = Date.now() + deadlineMs;
     clearInterval(statusTimer);
     endLinger();
-    const delivered = (async () => {
+    const flushed = (async () => {
       await pumping;
       await pump();
-      await producer.send(new Map([[PUBLISHER_STATUS_TOPIC, [JSON.stringify(statusRecord(true))]]]));
-      await producer.close();
-    })().catch((error: unknown) =>
-      logger.warn({ reason: messageOf(error) }, "closed without a last word to Kafka"),
-    );
-    const gaveUp = new AbortController();
-    await Promise.race([
-      delivered,
-      wait(deadlineMs, undefined, { signal: gaveUp.signal }).catch(() => undefined),
-    ]);
-    gaveUp.abort();
-    for (const record of [...(sending?.records ?? []), ...buffer.takeAll()])
-      if (record.isNumbered) drop(record, "closed");
-    sending = undefined;
+      await spilling;
+      await drain?.finish();
+      await say(statusRecord(true));
+    })();
+    await withinDeadline(flushed, deadlineMs);
+    await keepOrDropTheRest();
+    drain?.stop();
     void producer.close(); // what is still being tried: nobody waits for it
+    await spool?.close();
     const lost = drops.list().reduce((sum, { dropped }) => sum + dropped, 0);
-    logger[lost > 0 ? "error" : "info"]({ published: seq, acknowledged, dropped: lost }, "publisher closed");
+    logger[lost > 0 ? "error" : "info"](
+      { published: seq, acknowledged, dropped: lost, spooledBytes: spool?.backlogBytes() ?? 0 },
+      "publisher closed",
+    );
   }
 
-  // The tail of the counts, and the first word of a publisher that has nothing to send yet.
+  /** The last word goes to disk where Kafka does not take it. */
+  async function say(status: PublisherStatus): Promise<void> {
+    const nothing: Batch = { records: [], topics: new Map() };
+    if (!link.isAway() && (await deliver(nothing, status))) return;
+    if (!(await spill(nothing, status))) logger.warn("closed without a last word to Kafka");
+  }
+
+  async function keepOrDropTheRest(): Promise<void> {
+    const records = [...(sending?.records ?? []), ...buffer.takeAll()];
+    sending = undefined;
+    if (records.length === 0 || (await spill({ records, topics: new Map() }))) return;
+    for (const record of records) if (record.isNumbered) drop(record, "closed");
+  }
+
+  const drain =
+    spool &&
+    startDrain({
+      ...{ spool, logger, send: link.sender(createBatchProducer(kafka), false) },
+      onDelivered(read) {
+        if (spool.isOwn(read)) acknowledged += read.segment.numbered - read.segment.delivered;
+        if (read.damage !== undefined) own.damaged.inc();
+      },
+    });
+  // The counts of a publisher that has nothing to send, and its look whether Kafka is still there.
   const statusTimer = setInterval(() => {
-    if (!pumping && statusIsDue()) start();
+    if (!pumping) start();
   }, STATUS_INTERVAL_MS);
   statusTimer.unref();
   start();
 
   return {
-    publish,
+    publish: spool?.owner.mode === "always" ? Object.assign(publish, { durably: publishDurably }) : publish,
     publishJson,
     publishAsIs,
     source,
-    readiness: () => kafkaState,
+    readiness: link.state,
     hasRoom: () => buffer.fill() < 0.5,
     close: (deadlineMs = 10_000) => (closed ??= closeNow(deadlineMs)),
   };
+}
+
+async function withinDeadline(work: Promise<void>, deadlineMs: number): Promise<void> {
+  const gaveUp = new AbortController();
+  await Promise.race([work, wait(deadlineMs, undefined, { signal: gaveUp.signal }).catch(() => undefined)]);
+  gaveUp.abort();
 }
 
 /** Under whose name a record is counted. */
@@ -260,20 +345,25 @@ function jsonOf(record: RequestLog): string | undefined {
   }
 }
 
-function numberOfNumbered(records: readonly BufferedRecord[]): number {
-  let count = 0;
-  for (const { isNumbered } of records) if (isNumbered) count++;
-  return count;
-}
-
-function ownMetrics({ registry }: Metrics, buffered: () => number) {
+function ownMetrics(
+  { registry }: Metrics,
+  { buffered, spooled }: { buffered: () => number; spooled: () => number },
+) {
   const registers = [registry];
   new Gauge({
     name: "producer_buffered_records",
-    help: "Records taken over and not yet acknowledged by Kafka",
+    help: "Records taken over and not yet acknowledged by Kafka, in memory",
     registers,
     collect() {
       this.set(buffered());
+    },
+  });
+  new Gauge({
+    name: "producer_spool_bytes",
+    help: "Bytes on disk of records that Kafka has not taken, those of publishers that are gone included",
+    registers,
+    collect() {
+      this.set(spooled());
     },
   });
   return {
@@ -281,6 +371,16 @@ function ownMetrics({ registry }: Metrics, buffered: () => number) {
       name: "producer_events_dropped_total",
       help: "Records that could not be kept, by level and reason",
       labelNames: ["level", "reason"],
+      registers,
+    }),
+    diskFailures: new Counter({
+      name: "producer_spool_write_failures_total",
+      help: "Writes to the spool that the disk refused; their records are held in memory",
+      registers,
+    }),
+    damaged: new Counter({
+      name: "producer_spool_damaged_segments_total",
+      help: "Segments of the spool that were not as they were written; what could be read of them was delivered",
       registers,
     }),
   };

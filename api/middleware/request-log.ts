@@ -59,7 +59,8 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
       const elapsedMs = performance.now() - clockMs;
       const error = broken ?? c.error ?? thrown;
       try {
-        publish(describe(c, { requestId, startedMs, elapsedMs, statusCode, bytesOut, error }));
+        const log = describe(c, { requestId, startedMs, elapsedMs, statusCode, bytesOut, error });
+        return publish.durably ? publish.durably(log) : publish(log);
       } catch (reason) {
         complain(reason); // not the client's trouble, and in a "close" listener it would end the process
       }
@@ -67,7 +68,8 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
     const outgoing = (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing;
     if (outgoing) {
       outgoing.setHeader("x-request-id", requestId); // cheaper than a Headers object, and stays on raw Responses
-      whenClosed(outgoing, record);
+      if (publish.durably) beforeEnd(outgoing, record);
+      else whenClosed(outgoing, record);
     }
 
     try {
@@ -78,15 +80,18 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
     } finally {
       if (!outgoing) {
         c.header("x-request-id", requestId);
-        if (thrown) record(500, undefined);
-        else whenRead(c, record);
+        if (thrown) await record(500, undefined);
+        else await whenRead(c, record);
       }
     }
   };
 }
 
-/** @param broken what broke the body on its way */
-type Done = (statusCode: number, bytesOut: number | undefined, broken?: Error) => void;
+/**
+ * @param broken what broke the body on its way
+ * @returns with a spool that is written ahead: resolves when the last byte may go
+ */
+type Done = (statusCode: number, bytesOut: number | undefined, broken?: Error) => Promise<void> | void;
 
 /** Bytes each keep-alive socket had sent when its previous response ended. */
 const bytesSentBefore = new WeakMap<object, number>();
@@ -103,16 +108,51 @@ function whenClosed(outgoing: ServerResponse, done: Done): void {
     sent ??= socket.bytesWritten;
     const bytes = sent - (bytesSentBefore.get(socket) ?? 0);
     bytesSentBefore.set(socket, sent);
-    if (outgoing.errored) done(500, bytes, outgoing.errored);
-    else done(outgoing.writableFinished ? outgoing.statusCode : CLIENT_CLOSED_REQUEST, bytes);
+    if (outgoing.errored) void done(500, bytes, outgoing.errored);
+    else void done(outgoing.writableFinished ? outgoing.statusCode : CLIENT_CLOSED_REQUEST, bytes);
   });
 }
 
+/**
+ * Node, with a spool that is written ahead: the record is made when the app ends its response, and the end waits until the record is on
+ * disk. So who reads the whole answer has a row. What never comes to its end is recorded when it closes, as above.
+ */
+function beforeEnd(outgoing: ServerResponse, done: Done): void {
+  const end = outgoing.end.bind(outgoing) as (...args: unknown[]) => ServerResponse;
+  let hasEnded = false;
+  whenClosed(outgoing, (...outcome) => (hasEnded ? undefined : done(...outcome)));
+  outgoing.end = ((...args: unknown[]) => {
+    if (hasEnded || outgoing.destroyed) return end(...args);
+    hasEnded = true;
+    const bytes = bytesWritten(outgoing) + lastChunkBytes(outgoing, args[0]);
+    void Promise.resolve(done(outgoing.statusCode, bytes)).then(() => end(...args));
+    return outgoing;
+  }) as ServerResponse["end"];
+}
+
+/** Of this response so far, with headers that are ready and go out with the first bytes of the body. */
+function bytesWritten(outgoing: ServerResponse): number {
+  const { socket } = outgoing.req;
+  const { _header: header, _headerSent: isSent } = outgoing as unknown as {
+    _header?: string | null;
+    _headerSent?: boolean;
+  };
+  return socket.bytesWritten - (bytesSentBefore.get(socket) ?? 0) + (isSent ? 0 : (header?.length ?? 0));
+}
+
+/** What ending with a chunk adds; a chunked body has its length in hex before each chunk and an empty one at its end. */
+function lastChunkBytes({ req, chunkedEncoding }: ServerResponse, chunk: unknown): number {
+  const isBody = req.method !== "HEAD" && (typeof chunk === "string" || chunk instanceof Uint8Array);
+  const bytes = isBody ? Buffer.byteLength(chunk) : 0;
+  if (!chunkedEncoding) return bytes;
+  return (bytes > 0 ? bytes.toString(16).length + bytes + 4 : 0) + 5;
+}
+
 /** Elsewhere: a response without a body is done; a body is counted while its reader takes it. */
-function whenRead(c: Context, done: Done): void {
+async function whenRead(c: Context, done: Done): Promise<void> {
   const { res } = c;
   if (!res.body || c.req.method === "HEAD") {
-    done(res.status, 0); // Hono answers HEAD with the headers of GET and leaves the body unread
+    await done(res.status, 0); // Hono answers HEAD with the headers of GET and leaves the body unread
     return;
   }
   const reader = (res.body as ReadableStream<Uint8Array>).getReader();
@@ -121,19 +161,19 @@ function whenRead(c: Context, done: Done): void {
     async pull(controller) {
       const { done: ended, value } = await reader.read().catch((reason: unknown) => {
         const broken = reason instanceof Error ? reason : new Error(`thrown: ${textOf(reason)}`);
-        done(500, bytes, broken);
+        void done(500, bytes, broken);
         throw broken;
       });
       if (ended) {
+        await done(res.status, bytes);
         controller.close();
-        done(res.status, bytes);
       } else {
         bytes += value.byteLength;
         controller.enqueue(value);
       }
     },
     async cancel(reason) {
-      done(CLIENT_CLOSED_REQUEST, bytes);
+      void done(CLIENT_CLOSED_REQUEST, bytes);
       await reader.cancel(reason);
     },
   });
