@@ -1,7 +1,10 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectSocket, createServer, type AddressInfo, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
@@ -281,8 +284,10 @@ export async function startRole(
   env: Readonly<Record<string, string>>,
   atEnd: (end: () => Promise<void>) => void = onTestFinished,
 ): Promise<Role> {
+  const spools = mkdtempSync(join(tmpdir(), "rushhour-spools-")); // what one test leaves is nothing to the next
+  const servers = { KAFKA_BROKERS: inject("kafkaBrokers"), MYSQL_URL: "", RUSHHOUR_SPOOL_DIR: spools };
   const child = spawn(process.execPath, ["cli/rushhour.js", ...args], {
-    env: { ...process.env, KAFKA_BROKERS: inject("kafkaBrokers"), MYSQL_URL: "", ...env },
+    env: { ...process.env, ...servers, ...env },
     stdio: ["ignore", "inherit", "pipe"],
   });
   const exited = new Promise<number | NodeJS.Signals>((resolve) => {
@@ -291,6 +296,7 @@ export async function startRole(
   atEnd(async () => {
     child.kill("SIGKILL");
     await exited;
+    rmSync(spools, { recursive: true, force: true });
   });
   const log: string[] = [];
   const url = new Promise<string>((resolve, reject) => {

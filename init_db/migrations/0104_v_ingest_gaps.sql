@@ -6,7 +6,7 @@ SELECT p.source, p.service, p.instance, p.started_at, p.tail, p.dropped, g.first
   FROM (
     SELECT source, previous_seq + 1 AS first_seq, seq - 1 AS last_seq
       FROM (
-        SELECT source, seq, LAG(seq, 1, 0) OVER (PARTITION BY source ORDER BY seq) AS previous_seq
+        SELECT source, seq, COALESCE(LAG(seq) OVER (PARTITION BY source ORDER BY seq), 0) AS previous_seq
           FROM (
             SELECT source, seq FROM api_logs
              WHERE seq IS NOT NULL AND source IN (SELECT source FROM v_publishers WHERE missing_records > 0)
