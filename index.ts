@@ -7,5 +7,6 @@ export type { Level, RequestLog } from "./contract/request-log.ts";
 export { PUBLISHER_STATUS_TOPIC, REQUEST_LOG_TOPICS, TOPIC_OF_LEVEL } from "./contract/topics.ts";
 export type { Publish } from "./producer/publish.ts";
 export { createPublisher, type Publisher, type PublisherOptions } from "./producer/publisher.ts";
+export { openSpool, type OpenSpoolOptions, type PublisherSpool } from "./producer/spool/open.ts";
 export { get, post } from "./simulator/journeys/journey.ts";
 export type { Answer, Journey, SessionContext, Step, Steps } from "./simulator/journeys/journey.ts";

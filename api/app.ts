@@ -42,6 +42,7 @@ export interface AppOptions {
     | "API_ADMIN_TOKEN"
     | "API_SIM_HEADERS"
     | "RUSHHOUR_INSTANCE"
+    | "RUSHHOUR_SPOOL"
   >;
   readonly readiness: ReadinessCheck;
 }
@@ -61,7 +62,7 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
     requestLog(
       (record) => {
         counters.count(record);
-        publish(record);
+        return publish(record);
       },
       {
         service: serviceOf,
@@ -70,6 +71,7 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
         isDebug: (c) => isDebugRoute(routePath(c, -1)),
         extra: incidentOf,
         maskIp: settings.API_MASK_IP === "yes",
+        writeAhead: settings.RUSHHOUR_SPOOL === "always",
       },
     ),
     securityHeaders,

@@ -21,6 +21,7 @@ export function openTestShop(
       API_MASK_IP: "no",
       API_HOST: "127.0.0.1",
       API_SIM_HEADERS: "off",
+      RUSHHOUR_SPOOL: "off",
       RUSHHOUR_INSTANCE: "api-test",
       ...settings,
     },

@@ -17,7 +17,7 @@ export const publisherStatuses: Kind<PublisherStatus> = {
   },
   origin: ({ service, closed }) => ({ source: service, status: closed ? "closed" : "open" }),
   table: {
-    identity: (status) => status.source,
+    identity: ({ source, reported_at, closed, recovered }) => [source, reported_at, closed, recovered].join(),
     insert(statuses) {
       const publishers = statuses.map(
         (status) =>

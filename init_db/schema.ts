@@ -127,8 +127,12 @@ export const deadLetters = mysqlTable(
     value: mediumblob("value"),
     requestId: varchar("request_id", { length: 36 }),
     runId: varchar("run_id", { length: 64 }),
+    source: varchar("source", { length: 36 }),
+    seq: count("seq"),
     recordTime: time("record_time").notNull(),
     storedAt: time("stored_at").default(now).notNull(),
+    copiedAt: time("copied_at"),
+    replayedAt: time("replayed_at"),
   },
   (table) => [
     unique("origin").on(table.cluster, table.topic, table.partition, table.offset),

@@ -63,6 +63,7 @@ const LINGER_MS = 20; // collects a batch; part of the delay from request to row
 const FIRST_RETRY_MS = 50;
 const LONGEST_RETRY_MS = 1_000;
 const STATUS_INTERVAL_MS = 1_000;
+const LAST_WORD_MS = 500; // behind the deadline, at most
 const MAX_BUFFERED_BYTES = 64 * 2 ** 20;
 /** The buffer goes to disk from here, down to there, whatever Kafka does. */
 const SPILL_FROM = 0.5;
@@ -82,6 +83,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const kafka = createKafka({ brokers: options.brokers, clientId: `rushhour-${service}`, logger });
   const link = createLink(service, logger, metrics);
   const producer = createBatchProducer(kafka);
+  const drainProducer = createBatchProducer(kafka);
   const send = link.sender(producer, spool !== undefined);
   const buffer = createBuffer({
     records: options.bufferRecords ?? 100_000,
@@ -109,7 +111,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (value !== undefined) hold(record, value, true);
   }
 
-  async function publishDurably(record: RequestLog): Promise<void> {
+  async function publishAhead(record: RequestLog): Promise<void> {
     const value = taken(record);
     if (value === undefined) return;
     const frame = { topic: TOPIC_OF_LEVEL[record.level], value, isNumbered: true };
@@ -267,17 +269,18 @@ export function createPublisher(options: PublisherOptions): Publisher {
     deadlineAt = Date.now() + deadlineMs;
     clearInterval(statusTimer);
     endLinger();
-    const flushed = (async () => {
+    const flush = async () => {
       await pumping;
       await pump();
       await spilling;
-      await drain?.finish();
-      await say(statusRecord(true));
-    })();
-    await withinDeadline(flushed, deadlineMs);
+    };
+    await withinDeadline(flush(), deadlineMs);
     await keepOrDropTheRest();
+    const restMs = Math.max(LAST_WORD_MS, deadlineAt - Date.now());
+    await withinDeadline(say(statusRecord(true)), restMs);
+    if (drain) await withinDeadline(drain.finish(), deadlineAt - Date.now());
     drain?.stop();
-    void producer.close(); // what is still being tried: nobody waits for it
+    for (const { close } of [producer, drainProducer]) void close(); // what is still being tried: nobody waits for it
     await spool?.close();
     const lost = drops.list().reduce((sum, { dropped }) => sum + dropped, 0);
     logger[lost > 0 ? "error" : "info"](
@@ -303,7 +306,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const drain =
     spool &&
     startDrain({
-      ...{ spool, logger, send: link.sender(createBatchProducer(kafka), false) },
+      ...{ spool, logger, send: link.sender(drainProducer, false) },
       onDelivered(read) {
         if (spool.isOwn(read)) acknowledged += read.segment.numbered - read.segment.delivered;
         if (read.damage !== undefined) own.damaged.inc();
@@ -317,7 +320,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   start();
 
   return {
-    publish: spool?.owner.mode === "always" ? Object.assign(publish, { durably: publishDurably }) : publish,
+    publish: spool?.owner.mode === "always" ? publishAhead : publish,
     publishJson,
     publishAsIs,
     source,

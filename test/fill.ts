@@ -106,11 +106,11 @@ export async function storeSurroundings({ pool }: TestDatabase, nowMs: number): 
      VALUES (?, 'run-2', 'outage', 'slow', 'scenario', ?, ?, '{}', ?)`,
     [INCIDENT_ID, new Date(nowMs - 30 * DAY_MS), now, now],
   );
-  await pool.query("INSERT INTO publishers VALUES (?, 'shop', 'web-1', ?, ?, 3010, 3005, 4, FALSE)", [
-    SOURCE,
-    new Date(nowMs - 30 * DAY_MS),
-    now,
-  ]);
+  await pool.query(
+    `INSERT INTO publishers (source, service, instance, started_at, reported_at, last_seq, acknowledged, dropped, closed)
+     VALUES (?, 'shop', 'web-1', ?, ?, 3010, 3005, 4, FALSE)`,
+    [SOURCE, new Date(nowMs - 30 * DAY_MS), new Date(nowMs - 60_000)],
+  );
   await pool.query("INSERT INTO publisher_drops VALUES (?, 'run-2', 'INFO', 'buffer_full', 4)", [SOURCE]);
   await pool.query(
     "INSERT INTO ingest_drops (run_id, level, reason, dropped) VALUES ('', 'ERROR', 'expired', 3)",

@@ -175,7 +175,12 @@ test("what the API had to drop while Kafka was away is counted by its publisher,
   const { readerUrl, writerUrl, name } = await openTestDatabase();
   const kafka = await openKafkaProxy();
   const api = await startRole(["api", "--port", "0"], {
-    ...{ KAFKA_BROKERS: kafka.brokers.join(","), API_BUFFER_RECORDS: "100", API_MODEL: "off", RUSHHOUR_SPOOL: "off" },
+    ...{
+      KAFKA_BROKERS: kafka.brokers.join(","),
+      API_BUFFER_RECORDS: "100",
+      API_MODEL: "off",
+      RUSHHOUR_SPOOL: "off",
+    },
   });
   await startRole(["consumer", "--port", "0"], { MYSQL_WRITER_URL: writerUrl, CONSUMER_GROUP: name });
   const load = ["-d", "3s", "--rate", "150/s", "--seed", "5", "--summary-export", summaryFile];

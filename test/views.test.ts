@@ -451,10 +451,24 @@ describe("pipeline", () => {
       { place: "publisher", topic: "info-logs", run_id: "run-2", reason: "buffer_full", records: 4 },
     ]);
     const [publisher] = await view("SELECT * FROM v_publishers");
-    expect(publisher).toMatchObject({ source: SOURCE, is_closed: 0, last_seq: 3010, dropped: 4 });
-    expect(Number(publisher!["unacknowledged"])).toBe(5);
-    const gaps = await view("SELECT source, stored_rows, missing_records FROM v_ingest_gaps");
-    expect(gaps).toEqual([{ source: SOURCE, stored_rows: logs.length, missing_records: 3010 - logs.length }]);
+    expect(publisher).toMatchObject({
+      source: SOURCE,
+      is_closed: 0,
+      last_seq: 3010,
+      dropped: 4,
+      tail: "unknown",
+    });
+    expect(numbers(publisher!, "unacknowledged", "stored_rows", "missing_records")).toEqual({
+      ...{ unacknowledged: 5, stored_rows: logs.length, missing_records: 3010 - logs.length },
+    });
+    const gaps = await view(
+      "SELECT source, tail, first_seq, last_seq, missing_records FROM v_ingest_gaps ORDER BY first_seq",
+    );
+    const gap = { source: SOURCE, tail: "unknown" };
+    expect(gaps).toEqual([
+      { ...gap, first_seq: logs.length + 1, last_seq: 3010, missing_records: 3010 - logs.length },
+      { ...gap, first_seq: 3011, last_seq: null, missing_records: null }, // whatever it numbered behind its last word
+    ]);
   });
 
   test("v_pipeline has it in one row, with the delay from the response to the row", async () => {

@@ -23,6 +23,11 @@ export interface RequestLogOptions {
   readonly userId?: (c: Context) => string | undefined;
   /** Requests that only matter for debugging, such as health checks. `x-log-level: debug` asks for it too. */
   readonly isDebug?: (c: Context) => boolean;
+  /**
+   * Makes the record when the app ends its response, and holds back the last byte until `publish` has resolved: for a publisher whose spool is
+   * in mode `always`, so that who reads the whole answer has a row.
+   */
+  readonly writeAhead?: boolean;
   /** Zeroes the host part of client addresses: the last byte of IPv4, all behind the first 48 bits of IPv6. */
   readonly maskIp?: boolean;
   /**
@@ -60,7 +65,7 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
       const error = broken ?? c.error ?? thrown;
       try {
         const log = describe(c, { requestId, startedMs, elapsedMs, statusCode, bytesOut, error });
-        return publish.durably ? publish.durably(log) : publish(log);
+        return publish(log);
       } catch (reason) {
         complain(reason); // not the client's trouble, and in a "close" listener it would end the process
       }
@@ -68,7 +73,7 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
     const outgoing = (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing;
     if (outgoing) {
       outgoing.setHeader("x-request-id", requestId); // cheaper than a Headers object, and stays on raw Responses
-      if (publish.durably) beforeEnd(outgoing, record);
+      if (options.writeAhead) beforeEnd(outgoing, record);
       else whenClosed(outgoing, record);
     }
 
@@ -89,9 +94,9 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
 
 /**
  * @param broken what broke the body on its way
- * @returns with a spool that is written ahead: resolves when the last byte may go
+ * @returns what `publish` returns: with a spool that is written ahead the last byte may go when it resolves
  */
-type Done = (statusCode: number, bytesOut: number | undefined, broken?: Error) => Promise<void> | void;
+type Done = (statusCode: number, bytesOut: number | undefined, broken?: Error) => unknown;
 
 /** Bytes each keep-alive socket had sent when its previous response ended. */
 const bytesSentBefore = new WeakMap<object, number>();

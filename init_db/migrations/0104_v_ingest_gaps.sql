@@ -2,7 +2,7 @@
 -- A tail that is unknown is a row of its own, without an end. Reads the rows of publishers with missing records only; of those that
 -- are older than the oldest row it says how many are missing, but not which.
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_ingest_gaps AS
-SELECT p.source, p.service, p.instance, p.started_at, p.tail, p.dropped, g.first_seq, g.last_seq, CAST(g.last_seq AS SIGNED) - CAST(g.first_seq AS SIGNED) + 1 AS missing_records
+SELECT p.source, p.service, p.instance, p.started_at, p.tail, p.dropped, CAST(g.first_seq AS SIGNED) AS first_seq, CAST(g.last_seq AS SIGNED) AS last_seq, CAST(g.last_seq AS SIGNED) - CAST(g.first_seq AS SIGNED) + 1 AS missing_records
   FROM (
     SELECT source, previous_seq + 1 AS first_seq, seq - 1 AS last_seq
       FROM (
@@ -24,5 +24,5 @@ UNION ALL
 SELECT source, service, instance, started_at, tail, dropped, NULL, NULL, missing_records FROM v_publishers
  WHERE missing_records > 0 AND started_at < COALESCE((SELECT TIMESTAMP('1970-01-01') + INTERVAL kept_from_s SECOND FROM retention WHERE name = 'api_logs'), '1970-01-01')
 UNION ALL
-SELECT p.source, p.service, p.instance, p.started_at, p.tail, p.dropped, GREATEST(p.last_seq, COALESCE((SELECT MAX(highest_seq) FROM ingest_sources s WHERE s.source = p.source), 0)) + 1, NULL, NULL
+SELECT p.source, p.service, p.instance, p.started_at, p.tail, p.dropped, CAST(GREATEST(p.last_seq, COALESCE((SELECT MAX(highest_seq) FROM ingest_sources s WHERE s.source = p.source), 0)) AS SIGNED) + 1, NULL, NULL
   FROM v_publishers p WHERE p.tail = 'unknown'
