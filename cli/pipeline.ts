@@ -4,7 +4,7 @@ import { PUBLISHER_STATUS_TOPIC, REQUEST_LOG_TOPICS } from "../contract/topics.t
 import { openPool, type Pool, type Row } from "../init_db/database.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka } from "../kafka/client.ts";
-import { listFolders } from "../producer/spool/folders.ts";
+import { isLeft, listFolders } from "../producer/spool/folders.ts";
 import type { Store } from "../simulator/ledger/ledger.ts";
 import { databaseError } from "./reach.ts";
 import { brokersOf, userUrlOf, type ServerSettings } from "./servers.ts";
@@ -72,7 +72,7 @@ function catchUp(pool: Pool, admin: () => Promise<KafkaAdmin>, spools: string): 
   let ends: readonly PartitionRange[] | undefined; // once Kafka had those
   return async () => {
     if (ends === undefined) {
-      if ((await listFolders(spools)).some(({ isAlive, segments }) => !isAlive && segments > 0)) return false;
+      if ((await listFolders(spools)).some(isLeft)) return false;
       const publishers = await livePublishers(pool);
       if (publishers.some(({ spooled_bytes }) => spooled_bytes > 0)) return false;
       numbered ??= new Map(publishers.map(({ source, last_seq }) => [source, last_seq]));

@@ -6,7 +6,7 @@ import { kafkaSettings, readSettings, spoolRoot } from "../contract/config.ts";
 import { EXIT, RushhourError } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
 import { createPublisher } from "../producer/publisher.ts";
-import { listFolders, type FolderState } from "../producer/spool/folders.ts";
+import { isLeft, listFolders } from "../producer/spool/folders.ts";
 import { openSpool } from "../producer/spool/open.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import { withKafka } from "./reach.ts";
@@ -67,7 +67,6 @@ async function list(root: string): Promise<void> {
   if (folders.some(isLeft)) console.log("next:  npx rushhour spool drain");
 }
 
-const isLeft = ({ isAlive, segments }: FolderState) => !isAlive && segments > 0;
 const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
 
 /** @throws RushhourError SERVER_UNREACHABLE, STOPPED: what was not sent is still there */
@@ -86,23 +85,38 @@ async function drain(settings: ServerSettings): Promise<void> {
     if (forceful) process.exit(EXIT.stoppedBySignal);
     stop.abort();
   });
-  const who = { service: "spool-drain", instance: hostname() };
-  const spool = await openSpool({ ...who, root, mode: "spill" });
-  const publisher = createPublisher({ ...who, brokers, logger, spool });
   const screen = openScreen(process.stderr);
   try {
-    while (!stop.signal.aborted && ((await listFolders(root)).some(isLeft) || spool.backlogBytes() > 0)) {
-      screen.show([`${mebibytes(spool.backlogBytes())} MiB left`]);
-      await wait(200, undefined, { signal: stop.signal }).catch(() => undefined);
-    }
+    await drainSpools(settings, stop.signal, (bytes) => screen.show([`${mebibytes(bytes)} MiB left`]));
   } finally {
     screen.clear();
-    await publisher.close();
     forget();
   }
   if (stop.signal.aborted) throw new RushhourError("STOPPED", "stopped: what was not sent is still on disk");
   const bytes = left.reduce((sum, folder) => sum + folder.bytes, 0);
-  console.log(
-    `sent ${mebibytes(bytes)} MiB of ${left.length} ${left.length === 1 ? "publisher" : "publishers"} that ${left.length === 1 ? "is" : "are"} gone`,
-  );
+  const publishers =
+    left.length === 1 ? "1 publisher that is gone" : `${left.length} publishers that are gone`;
+  console.log(`sent ${mebibytes(bytes)} MiB of ${publishers}`);
+}
+
+/** Sends what publishers that are gone have left, until nothing is left or `signal` ends it. */
+export async function drainSpools(
+  settings: ServerSettings,
+  signal: AbortSignal,
+  onProgress: (bytes: number) => void = () => undefined,
+): Promise<void> {
+  const root = spoolRoot(settings);
+  if (!(await listFolders(root)).some(isLeft)) return;
+  const who = { service: "spool-drain", instance: hostname() };
+  const spool = await openSpool({ ...who, root, mode: "spill" });
+  const logger = createLogger("spool");
+  const publisher = createPublisher({ ...who, brokers: brokersOf(settings), logger, spool });
+  try {
+    while (!signal.aborted && ((await listFolders(root)).some(isLeft) || spool.backlogBytes() > 0)) {
+      onProgress(spool.backlogBytes());
+      await wait(200, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    await publisher.close();
+  }
 }

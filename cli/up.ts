@@ -31,6 +31,7 @@ import { onShutdownSignal } from "./lifecycle.ts";
 import { migrateDatabase } from "./migrate.ts";
 import { openPipeline, type Pipeline } from "./pipeline.ts";
 import { withKafka } from "./reach.ts";
+import { drainSpools } from "./spool.ts";
 import { openScreen, type Screen } from "./screen.ts";
 import { userUrlOf } from "./servers.ts";
 import {
@@ -135,6 +136,7 @@ async function up(file: string | undefined, options: UpOptions): Promise<void> {
   const conducted = await conductOn(load, servers, processes, pipeline, simulations, stop, screen);
   screen.say(pc.dim("draining: the API answers what is in flight and flushes its records"));
   await roles.api.stop();
+  await drainSpools(servers, AbortSignal.timeout(DRAIN_SPOOLS_MS)); // of an API that was killed at the end
   screen.say(pc.dim("verifying: each answered request against SQL"));
   const { result } = conducted;
   const waitMs = stop.failure && 5_000; // what has died stores nothing more
@@ -172,6 +174,7 @@ interface Load {
   readonly commandFor: (elapsedMs?: number) => string;
 }
 
+const DRAIN_SPOOLS_MS = 30_000;
 const STORED_DEADLINE_MS = 10_000;
 
 /** The consumer ends only after the run's record is stored. */

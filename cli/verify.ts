@@ -2,13 +2,14 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
 import { z } from "zod";
-import { kafkaSettings, readSettings, sqlSettings } from "../contract/config.ts";
+import { kafkaSettings, readSettings, spoolRoot, sqlSettings } from "../contract/config.ts";
 import { EXIT, RushhourError } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
 import { durationSetting } from "../contract/units.ts";
 import { readTally, tallyPath } from "../simulator/ledger/tally.ts";
 import { verifyRun, type VerifiedRun } from "../simulator/ledger/ledger.ts";
-import { openPipeline } from "./pipeline.ts";
+import { isLeft, listFolders } from "../producer/spool/folders.ts";
+import { openPipeline, type Pipeline } from "./pipeline.ts";
 import type { ServerSettings } from "./servers.ts";
 
 const verifySettings = z.object({
@@ -52,10 +53,41 @@ export async function verify(runId: string, settings: ServerSettings, waitMs?: n
   const tally = await readTally(tallyPathOf(runId, settings.RUSHHOUR_HOME));
   const pipeline = await openPipeline(settings, createLogger("verify"));
   try {
-    return await verifyRun(tally, pipeline, { waitMs });
+    const verified = await verifyRun(tally, pipeline, { waitMs });
+    if (verified.balanced) return verified;
+    const reasons = [
+      ...(await gapLines(pipeline, tally.header.started_at)),
+      ...(await spoolLines(spoolRoot(settings))),
+    ];
+    return { ...verified, lines: [...verified.lines, ...reasons] };
   } finally {
     await pipeline.close();
   }
+}
+
+const MAX_GAPS = 10; // named
+
+/** Which publishers that were there since then numbered records that are nowhere, or ended without a word. */
+async function gapLines(pipeline: Pipeline, since: string): Promise<string[]> {
+  const gaps = await pipeline.query(
+    `SELECT g.source, g.service, g.instance, g.tail, g.first_seq, g.last_seq FROM v_ingest_gaps g JOIN v_publishers p USING (source)
+      WHERE p.reported_at >= ? ORDER BY g.started_at, g.source, g.last_seq IS NULL, g.first_seq LIMIT ${MAX_GAPS + 1}`,
+    [new Date(since)],
+  );
+  const lines = gaps.slice(0, MAX_GAPS).map((gap) => {
+    const publisher = `${String(gap["service"])} on ${String(gap["instance"])} (source ${String(gap["source"])})`;
+    const [first, last] = [Number(gap["first_seq"]), Number(gap["last_seq"])];
+    if (gap["last_seq"] !== null)
+      return `  ${publisher} numbered records ${first === last ? first : `${first} to ${last}`} that are nowhere`;
+    return `  ${publisher} was not closed: what it numbered from ${first} on is unknown`;
+  });
+  return gaps.length > MAX_GAPS ? [...lines, "  … more: SELECT * FROM v_ingest_gaps"] : lines;
+}
+
+async function spoolLines(root: string): Promise<string[]> {
+  const left = (await listFolders(root)).filter(isLeft);
+  if (left.length === 0) return [];
+  return [`  publishers that are gone left records in ${root}: npx rushhour spool drain`];
 }
 
 /** The tally of a run that was made here. @throws RushhourError RUN_UNKNOWN */

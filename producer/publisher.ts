@@ -280,7 +280,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     await withinDeadline(say(statusRecord(true)), restMs);
     if (drain) await withinDeadline(drain.finish(), deadlineAt - Date.now());
     drain?.stop();
-    for (const { close } of [producer, drainProducer]) void close(); // what is still being tried: nobody waits for it
+    void producer.close(); // what is still being tried: nobody waits for it
+    void drainProducer.close();
     await spool?.close();
     const lost = drops.list().reduce((sum, { dropped }) => sum + dropped, 0);
     logger[lost > 0 ? "error" : "info"](

@@ -102,6 +102,9 @@ async function stateOf(path: string): Promise<FolderState> {
   };
 }
 
+/** Whether it holds records that nobody sends. */
+export const isLeft = ({ isAlive, segments }: FolderState): boolean => !isAlive && segments > 0;
+
 /** Folders that its publisher took over and did not finish. */
 const takenBefore = (folder: string) =>
   entriesOf(folder)
