@@ -9,6 +9,11 @@ const databaseTests = [
   ...["schema", "sql", "sql-examples", "store", "upkeep", "views"],
 ].map((name) => `test/${name}.test.ts`);
 
+/** What measures time, or starts everything at once: alone on the machine. */
+const lonelyTests = ["ledger", "load-commands", "replay", "simulations", "up"].map(
+  (name) => `test/${name}.test.ts`,
+);
+
 export default defineConfig({
   test: {
     projects: [
@@ -32,14 +37,24 @@ export default defineConfig({
         },
       },
       {
-        // Real Kafka, real database, real processes, one file at a time: they share the topics, and some measure time.
+        // Real Kafka, real database, real processes, two files at a time: each worker has a Kafka of its own.
         test: {
           ...withServers,
-          name: "integration",
+          name: "pipeline",
           include: ["test/**/*.test.ts"],
-          exclude: databaseTests,
-          fileParallelism: false,
+          exclude: [...databaseTests, ...lonelyTests],
+          // Given servers are one Kafka, whose topics two files would share.
+          maxWorkers: process.env["KAFKA_BROKERS"] === undefined ? 2 : 1,
           sequence: { groupOrder: 1 }, // after the others, by itself
+        },
+      },
+      {
+        test: {
+          ...withServers,
+          name: "lonely",
+          include: lonelyTests,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

@@ -3,27 +3,43 @@ import { startEngines } from "../engines/engines.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    kafkaBrokers: string; // not in the project `database`
+    kafkaClusters: readonly string[]; // brokers of each, one cluster a worker; none in the project `database`
     mysqlUrl: string; // of the server's owner; each test makes a database of its own
   }
 }
 
 /**
- * Once before the tests of a project: a real database, and a real Kafka where the project needs it; private ones unless
+ * Once before the tests of a project: a real database, and a real Kafka for each worker where the project needs it; private ones unless
  * KAFKA_BROKERS or MYSQL_URL name others. Their data and ports are apart from those of `npm start`.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { KAFKA_BROKERS, MYSQL_URL } = process.env;
-  const engines = await startEngines({
-    home: `.rushhour/test-${project.name}`,
-    enginesFolder: ".rushhour/engines", // the programs are shared
-    kafka: project.name !== "database" && KAFKA_BROKERS === undefined,
-    mariadb: MYSQL_URL === undefined,
-    onProgress: (text) => console.log(text),
-    onGiveUp: (cause) => console.error(cause.message),
-  });
-  const kafkaBrokers = KAFKA_BROKERS ?? engines.kafkaBrokers;
-  if (kafkaBrokers !== undefined) project.provide("kafkaBrokers", kafkaBrokers);
-  project.provide("mysqlUrl", MYSQL_URL ?? engines.mysqlUrl!);
-  return () => engines.stop();
+  const needsKafka = project.name !== "database";
+  const start = (number: number, wanted: { kafka: boolean; mariadb: boolean }) =>
+    startEngines({
+      ...wanted,
+      home: `.rushhour/test-${project.name}${number > 1 ? `-${number}` : ""}`,
+      enginesFolder: ".rushhour/engines", // the programs are shared
+      onProgress: (text) => console.log(text),
+      onGiveUp: (cause) => console.error(cause.message),
+    });
+  const own = needsKafka && KAFKA_BROKERS === undefined;
+  const first = await start(1, { kafka: own, mariadb: MYSQL_URL === undefined });
+  const others = own
+    ? await Promise.all(
+        Array.from({ length: Number(project.config.maxWorkers) - 1 }, (_, n) =>
+          start(n + 2, { kafka: true, mariadb: false }),
+        ),
+      )
+    : [];
+  const clusters = [KAFKA_BROKERS ?? first.kafkaBrokers, ...others.map(({ kafkaBrokers }) => kafkaBrokers)];
+  if (needsKafka)
+    project.provide(
+      "kafkaClusters",
+      clusters.flatMap((brokers) => brokers ?? []),
+    );
+  project.provide("mysqlUrl", MYSQL_URL ?? first.mysqlUrl!);
+  return async () => {
+    await Promise.all([first, ...others].map((engines) => engines.stop()));
+  };
 }

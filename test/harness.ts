@@ -80,7 +80,11 @@ export async function numberOf(pool: Pool, sql: string, params: readonly unknown
   return Number(Object.values(row!)[0]);
 }
 
-export const testBrokers = () => inject("kafkaBrokers").split(",");
+/** Of the Kafka that only this worker uses. */
+export function testBrokers(): string[] {
+  const clusters = inject("kafkaClusters");
+  return clusters[(Number(process.env["VITEST_POOL_ID"]) - 1) % clusters.length]!.split(",");
+}
 
 export const testKafka = (): Kafka =>
   createKafka({ brokers: testBrokers(), clientId: "rushhour-test", logger: silent });
@@ -285,7 +289,7 @@ export async function startRole(
   atEnd: (end: () => Promise<void>) => void = onTestFinished,
 ): Promise<Role> {
   const spools = mkdtempSync(join(tmpdir(), "rushhour-spools-")); // what one test leaves is nothing to the next
-  const servers = { KAFKA_BROKERS: inject("kafkaBrokers"), MYSQL_URL: "", RUSHHOUR_SPOOL_DIR: spools };
+  const servers = { KAFKA_BROKERS: testBrokers().join(","), MYSQL_URL: "", RUSHHOUR_SPOOL_DIR: spools };
   const child = spawn(process.execPath, ["cli/rushhour.js", ...args], {
     env: { ...process.env, ...servers, ...env },
     stdio: ["ignore", "inherit", "pipe"],
@@ -318,7 +322,7 @@ export async function runCli(
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | NodeJS.Signals; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, ["cli/rushhour.js", ...args], {
-    env: { ...process.env, NO_COLOR: "1", KAFKA_BROKERS: inject("kafkaBrokers"), MYSQL_URL: "", ...env },
+    env: { ...process.env, NO_COLOR: "1", KAFKA_BROKERS: testBrokers().join(","), MYSQL_URL: "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let stdout = "";

@@ -13,8 +13,8 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, expect, inject, onTestFinished, test } from "vitest";
-import { freshTopics, numberOf, openTestDatabase, rowsOf, until } from "./harness.ts";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { freshTopics, numberOf, openTestDatabase, rowsOf, testBrokers, until } from "./harness.ts";
 
 const CHECKOUT = join(import.meta.dirname, "..");
 
@@ -37,7 +37,7 @@ type Env = Readonly<Record<string, string>>;
 /** The servers of the tests, and the commands that the project's own packages bring, as under npx. */
 const withServers = (env: Env = {}) => ({
   ...{ ...process.env, NO_COLOR: "1", RUSHHOUR_HOME: "", MYSQL_URL: "" },
-  KAFKA_BROKERS: inject("kafkaBrokers"),
+  KAFKA_BROKERS: testBrokers().join(","),
   PATH: [join(project, "node_modules", ".bin"), process.env["PATH"]].join(delimiter),
   ...env,
 });

@@ -3,10 +3,10 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, describe, expect, inject, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { livingProcesses } from "../engines/pids.ts";
 import { freePorts } from "../engines/ports.ts";
-import { freshTopics, numberOf, openTestDatabase, until, type TestDatabase } from "./harness.ts";
+import { freshTopics, numberOf, openTestDatabase, testBrokers, until, type TestDatabase } from "./harness.ts";
 
 beforeEach(() => freshTopics());
 
@@ -22,7 +22,7 @@ async function startUp(args: readonly string[], env: Readonly<Record<string, str
         ...process.env,
         NO_COLOR: "1",
         RUSHHOUR_HOME: home,
-        KAFKA_BROKERS: inject("kafkaBrokers"),
+        KAFKA_BROKERS: testBrokers().join(","),
         ...env,
       },
       stdio: ["ignore", "pipe", "pipe"],
@@ -134,7 +134,7 @@ describe("rushhour up", () => {
         env: {
           ...process.env,
           ...servers(database),
-          KAFKA_BROKERS: inject("kafkaBrokers"),
+          KAFKA_BROKERS: testBrokers().join(","),
           RUSHHOUR_HOME: first.home,
         },
         stdio: "ignore",
