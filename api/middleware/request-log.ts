@@ -139,10 +139,14 @@ function beforeEnd(outgoing: ServerResponse, done: Done): void {
 function bytesWritten(outgoing: ServerResponse): number {
   const { socket } = outgoing.req;
   const { _header: header, _headerSent: isSent } = outgoing as unknown as {
-    _header?: string | null;
-    _headerSent?: boolean;
+    readonly _header?: string | null;
+    readonly _headerSent?: boolean;
   };
-  return socket.bytesWritten - (bytesSentBefore.get(socket) ?? 0) + (isSent ? 0 : (header?.length ?? 0));
+  // Of pipelined requests a later one has no socket yet: what it has written waits.
+  const written = outgoing.socket
+    ? socket.bytesWritten - (bytesSentBefore.get(socket) ?? 0)
+    : outgoing.writableLength;
+  return written + (isSent ? 0 : (header?.length ?? 0));
 }
 
 /** What ending with a chunk adds; a chunked body has its length in hex before each chunk and an empty one at its end. */
