@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { Command } from "commander";
 import { consumerSettings, keepOf, readSettings } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
@@ -8,6 +9,9 @@ import { statusApp } from "../contract/status.ts";
 import { startConsumer } from "../consumer/consumer.ts";
 import { shutdownSignal } from "./lifecycle.ts";
 import { brokersOf, userUrlOf } from "./servers.ts";
+
+/** Less than the 10 s a container has before SIGKILL. A transaction that is cut off leaves nothing behind. */
+const CLOSE_MS = 7_000;
 
 export function consumerCommand(): Command {
   return new Command("consumer")
@@ -64,7 +68,13 @@ async function runConsumer(options: { host?: string; port?: string; group?: stri
     process.exit(EXIT.failure); // Kafka gives its partitions to others
   }
   logger.info({ signal: ended }, "finishing the batches at hand");
-  await consumer.close();
+  const isClosed = consumer.close().then(() => true);
+  if (!(await Promise.race([isClosed, wait(CLOSE_MS, false)]))) {
+    logger.warn(
+      "Kafka or the database does not answer: ends without leaving the group; what was not committed is read again",
+    );
+    process.exit(EXIT.ok);
+  }
   await server.close(1_000);
   logger.info("closed");
 }

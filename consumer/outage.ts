@@ -8,9 +8,9 @@ export interface OutageOptions {
 }
 
 const FIRST_DELAY_MS = 100;
-const LONGEST_DELAY_MS = 5_000;
+const LONGEST_DELAY_MS = 1_500; // whoever waits is back well within 5 s
 
-/** Repeats `work` until it succeeds, however long that takes: delays double from 0.1 s to 5 s, each cut by up to half at random. */
+/** Repeats `work` until it succeeds, however long that takes: delays double from 0.1 s to 1.5 s, each cut by up to half at random. */
 export async function outlast<T>(work: () => Promise<T>, { isAlive, onFailure }: OutageOptions): Promise<T> {
   for (let delayMs = FIRST_DELAY_MS; ; delayMs = Math.min(delayMs * 2, LONGEST_DELAY_MS)) {
     try {

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { Batch, Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import type { ReceivedRecord } from "../contract/record.ts";
@@ -46,6 +47,8 @@ export interface GroupMember {
 /** Of one fetch. A full topic is read in pieces that make large transactions, which the rollups need: their cells grow slower than rows. */
 const FETCH_BYTES = 48 * 2 ** 20;
 const FETCH_BYTES_PER_PARTITION = 8 * 2 ** 20;
+
+const CLOSE_MS = 5_000;
 
 /** Bound the transaction: either is reached first. Some 5 MB of SQL; MariaDB takes 16 MiB by default. */
 const MAX_RECORDS_PER_STORE = 8_000;
@@ -110,7 +113,8 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
 
   return {
     async close() {
-      await consumer.disconnect();
+      // kafkajs tries on while Kafka is away; the group finds out by itself.
+      await Promise.race([consumer.disconnect(), wait(CLOSE_MS, undefined, { ref: false })]);
     },
   };
 }

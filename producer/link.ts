@@ -33,7 +33,7 @@ export function createLink(service: string, logger: Logger, metrics: Metrics): L
   }
 
   function back(): void {
-    if (isAway) logger.info("Kafka takes records");
+    if (!state.ready) logger.info("Kafka takes records");
     isAway = false;
     state = { ready: true };
   }
