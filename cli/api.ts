@@ -2,16 +2,16 @@ import { hostname } from "node:os";
 import { Command } from "commander";
 import type { z } from "zod";
 import { createApp } from "../api/app.ts";
-import { isLoopback } from "../api/middleware/admin-guard.ts";
 import { apiSettings, readSettings, spoolRoot } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
 import { listen } from "../contract/listen.ts";
 import { createLogger } from "../contract/logger.ts";
+import { isLoopback } from "../contract/loopback.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import { createPublisher } from "../producer/publisher.ts";
 import { openSpool } from "../producer/spool/open.ts";
 import { shutdownSignal } from "./lifecycle.ts";
-import { brokersOf } from "./servers.ts";
+import { kafkaOf } from "./servers.ts";
 
 /** For requests in flight, then for their records: together less than the 10 s a container has before SIGKILL. */
 const DRAIN_MS = 4_000;
@@ -71,7 +71,7 @@ async function serveApi(options: Options): Promise<void> {
   const metrics = createMetrics();
   const who = { service: "api", instance: settings.RUSHHOUR_INSTANCE ?? hostname() };
   const publisher = createPublisher({
-    ...{ ...who, brokers: brokersOf(settings), logger: log, metrics },
+    ...{ ...who, ...kafkaOf(settings), logger: log, metrics },
     bufferRecords: settings.API_BUFFER_RECORDS,
     spool: await openSpoolOf(settings, who),
   });

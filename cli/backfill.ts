@@ -15,7 +15,7 @@ import { openPipeline, type Pipeline } from "./pipeline.ts";
 import { publishing } from "./publishing.ts";
 import { databaseError } from "./reach.ts";
 import { openScreen, type Screen } from "./screen.ts";
-import { brokersOf, ownerUrlOf } from "./servers.ts";
+import { kafkaOf, ownerUrlOf } from "./servers.ts";
 import { openSimulations, type Simulations } from "./simulations.ts";
 
 const DAY_MS = 86_400_000;
@@ -109,7 +109,7 @@ async function backfill(options: Options): Promise<void> {
     BACKFILL_SEED: { flag: "--seed", value: options.seed },
   });
   const screen = openScreen(process.stderr);
-  const { history, lag } = await publishing("backfill", brokersOf(settings), async (parts) => {
+  const { history, lag } = await publishing("backfill", kafkaOf(settings), async (parts) => {
     const pipeline = await openPipeline(settings, parts.logger);
     const simulations = openSimulations(settings, parts.logger);
     try {

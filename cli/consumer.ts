@@ -8,7 +8,7 @@ import { createMetrics } from "../contract/metrics.ts";
 import { statusApp } from "../contract/status.ts";
 import { startConsumer } from "../consumer/consumer.ts";
 import { shutdownSignal } from "./lifecycle.ts";
-import { brokersOf, userUrlOf } from "./servers.ts";
+import { kafkaOf, userUrlOf } from "./servers.ts";
 
 /** Less than the 10 s a container has before SIGKILL. A transaction that is cut off leaves nothing behind. */
 const CLOSE_MS = 7_000;
@@ -47,7 +47,7 @@ async function runConsumer(options: { host?: string; port?: string; group?: stri
 
   const crash = Promise.withResolvers<Error>();
   const consumer = startConsumer({
-    ...{ brokers: brokersOf(settings), group: settings.CONSUMER_GROUP, writerUrl, logger, metrics },
+    ...{ ...kafkaOf(settings), group: settings.CONSUMER_GROUP, writerUrl, logger, metrics },
     instance: settings.RUSHHOUR_INSTANCE,
     incidents: settings.CONSUMER_INCIDENTS === "on",
     keep: keepOf(settings),

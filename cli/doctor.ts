@@ -10,13 +10,17 @@ import {
   readSettings,
   sqlSettings,
 } from "../contract/config.ts";
-import { RushhourError } from "../contract/errors.ts";
+import { messageOf, RushhourError } from "../contract/errors.ts";
+import { createLogger } from "../contract/logger.ts";
 import { credentialsFile } from "../engines/credentials.ts";
 import { engineFolders, isInstalled } from "../engines/install.ts";
 import { findOrphans, livingProcesses } from "../engines/pids.ts";
 import { isPortFree, kafkaServes, mysqlServes } from "../engines/ports.ts";
 import { findJava, findMaven, JAVA_MAJOR, WAYS_OUT } from "../engines/prerequisites.ts";
 import { run } from "../engines/run.ts";
+import { connect, tlsOf } from "../init_db/database.ts";
+import { databaseError, withKafka } from "./reach.ts";
+import { kafkaOf, ownerUrlOf } from "./servers.ts";
 
 /** One line of the list: "bad" keeps `npm start` from working, "note" does not. */
 export interface Finding {
@@ -104,9 +108,24 @@ async function versionOf(command: string, args: string[]): Promise<string | unde
 }
 
 async function checkKafka(home: string): Promise<Finding[]> {
-  const { KAFKA_BROKERS: brokers } = readSettings(kafkaSettings);
-  if (brokers) {
-    return Promise.all(brokers.map((broker) => checkServer("KAFKA_BROKERS", broker, kafkaServes)));
+  const settings = readSettings(kafkaSettings);
+  if (settings.KAFKA_BROKERS) {
+    const { brokers, tls, sasl } = kafkaOf(settings);
+    const how = [
+      ...(tls ? ["over TLS"] : []),
+      ...(sasl ? [`to the user ${sasl.username} (${sasl.mechanism})`] : []),
+    ];
+    return Promise.all(
+      brokers.map((broker) =>
+        how.length === 0
+          ? checkServer("KAFKA_BROKERS", broker, kafkaServes)
+          : checkSecured(`KAFKA_BROKERS: ${broker} answers ${how.join(", ")}`, () =>
+              withKafka({ brokers: [broker], tls, sasl }, createLogger("doctor"), (admin) =>
+                admin.clusterId(),
+              ),
+            ),
+      ),
+    );
   }
   const engine = engineFolders(home).kafka;
   const java = await findJava();
@@ -121,10 +140,16 @@ async function checkKafka(home: string): Promise<Finding[]> {
 }
 
 async function checkMysql(home: string): Promise<Finding[]> {
-  const { MYSQL_URL } = readSettings(sqlSettings);
-  if (MYSQL_URL !== undefined) {
-    const url = new URL(MYSQL_URL);
-    return [await checkServer("MYSQL_URL", `${url.hostname}:${url.port || "3306"}`, mysqlServes)];
+  const settings = readSettings(sqlSettings);
+  if (settings.MYSQL_URL !== undefined) {
+    const url = ownerUrlOf(settings);
+    const { hostname, port } = new URL(url);
+    const address = `${hostname}:${port || "3306"}`;
+    return [
+      tlsOf(url) === undefined
+        ? await checkServer("MYSQL_URL", address, mysqlServes)
+        : await checkSecured(`MYSQL_URL: ${address} answers over TLS`, () => speakTls(url)),
+    ];
   }
   return checkInstalled("MariaDB", engineFolders(home).mariadb);
 }
@@ -141,6 +166,23 @@ async function checkServer(
         verdict: "bad",
         text: `${variable}: ${address} does not answer; start that server, or unset ${variable} for a private one`,
       };
+}
+
+/** With TLS or a user only the client itself can tell; what it says is complete. */
+async function checkSecured(text: string, work: () => Promise<unknown>): Promise<Finding> {
+  try {
+    await work();
+    return { verdict: "good", text };
+  } catch (error) {
+    return { verdict: "bad", text: messageOf(error) };
+  }
+}
+
+async function speakTls(url: string): Promise<void> {
+  const connection = await connect(url, { database: "" }).catch((error: unknown) => {
+    throw databaseError(error, url, "MYSQL_URL");
+  });
+  connection.destroy();
 }
 
 async function checkInstalled(label: string, engine: Parameters<typeof isInstalled>[0]): Promise<Finding[]> {

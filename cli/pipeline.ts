@@ -7,7 +7,7 @@ import { createKafka } from "../kafka/client.ts";
 import { isLeft, listFolders } from "../producer/spool/folders.ts";
 import type { Store } from "../simulator/ledger/ledger.ts";
 import { databaseError } from "./reach.ts";
-import { brokersOf, userUrlOf, type ServerSettings } from "./servers.ts";
+import { kafkaOf, userUrlOf, type ServerSettings } from "./servers.ts";
 
 /** How far the pipeline is, for a live status. */
 export interface PipelineState {
@@ -32,7 +32,7 @@ export async function openPipeline(settings: ServerSettings, logger: Logger): Pr
     await pool.end();
     throw databaseError(error, readerUrl, "MYSQL_READER_URL or MYSQL_URL");
   });
-  const kafka = createKafka({ brokers: brokersOf(settings), clientId: "rushhour-pipeline", logger });
+  const kafka = createKafka({ ...kafkaOf(settings), clientId: "rushhour-pipeline", logger });
   let connected: Promise<KafkaAdmin> | undefined;
   const admin = () =>
     (connected ??= connectAdmin(kafka).catch((error: unknown) => {

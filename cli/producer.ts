@@ -9,7 +9,7 @@ import { writeFeed, type Feed } from "../producer/feed.ts";
 import { createSyntheticLogs } from "../producer/synthetic.ts";
 import { integer } from "../simulator/report/format.ts";
 import { publishing, type Publishing } from "./publishing.ts";
-import { brokersOf } from "./servers.ts";
+import { kafkaOf } from "./servers.ts";
 
 interface Options {
   rate?: string;
@@ -58,7 +58,7 @@ async function produce(options: Options): Promise<void> {
     PRODUCER_DIRTY: { flag: "--dirty", value: options.dirty === true ? USUAL_DIRT : options.dirty },
     PRODUCER_PORT: { flag: "--port", value: options.port },
   });
-  const written = await publishing("producer", brokersOf(settings), (parts) => write(settings, parts));
+  const written = await publishing("producer", kafkaOf(settings), (parts) => write(settings, parts));
   console.log(summaryOf(written, settings));
 }
 

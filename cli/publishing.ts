@@ -2,6 +2,7 @@ import { EXIT, RushhourError } from "../contract/errors.ts";
 import { createLogger, type Logger } from "../contract/logger.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import { REQUEST_LOG_TOPICS } from "../contract/topics.ts";
+import type { KafkaServers } from "../kafka/client.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import { withKafka } from "./reach.ts";
@@ -20,17 +21,17 @@ export interface Publishing {
  */
 export async function publishing<T>(
   service: string,
-  brokers: readonly string[],
+  kafka: KafkaServers,
   work: (publishing: Publishing) => Promise<T>,
 ): Promise<T> {
   const logger = createLogger(service);
-  await withKafka(brokers, logger, async (admin) => {
+  await withKafka(kafka, logger, async (admin) => {
     const known = new Set((await admin.describeTopics()).map(({ name }) => name));
     const missing = REQUEST_LOG_TOPICS.filter((topic) => !known.has(topic));
     if (missing.length === 0) return;
     throw new RushhourError(
       "CONFIG_INVALID",
-      `Kafka at ${brokers.join(", ")} has no topic ${missing.join(", ")}: npx rushhour topics makes them`,
+      `Kafka at ${kafka.brokers.join(", ")} has no topic ${missing.join(", ")}: npx rushhour topics makes them`,
     );
   });
   const stop = new AbortController();
@@ -39,7 +40,7 @@ export async function publishing<T>(
     stop.abort();
   });
   const metrics = createMetrics();
-  const publisher = createPublisher({ brokers, service, logger, metrics });
+  const publisher = createPublisher({ ...kafka, service, logger, metrics });
   try {
     return await work({ publisher, logger, metrics, stop: stop.signal });
   } finally {

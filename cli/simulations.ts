@@ -7,7 +7,7 @@ import { SIMULATIONS_TOPIC } from "../contract/topics.ts";
 import { createKafka } from "../kafka/client.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
 import type { IncidentRecord, RunRecord } from "../simulator/report/record.ts";
-import { brokersOf, type ServerSettings } from "./servers.ts";
+import { kafkaOf, type ServerSettings } from "./servers.ts";
 
 /** What is known of a run when it starts. */
 export type StartedRun = Pick<
@@ -38,12 +38,10 @@ const HEARTBEAT_MS = 10_000;
  * Opens nothing yet: Kafka is asked with the first record. A run is worth more than its announcement, so a failure is
  * logged, the first one as a warning, and never thrown; a few seconds are what it may take.
  */
-export function openSimulations(
-  settings: Pick<ServerSettings, "KAFKA_BROKERS" | "RUSHHOUR_HOME">,
-  logger: Logger,
-): Simulations {
-  const brokers = brokersOf(settings);
-  const producer = createBatchProducer(createKafka({ brokers, clientId: "rushhour-simulations", logger }));
+export function openSimulations(settings: ServerSettings, logger: Logger): Simulations {
+  const kafka = createKafka({ ...kafkaOf(settings), clientId: "rushhour-simulations", logger });
+  const { brokers } = kafka.servers;
+  const producer = createBatchProducer(kafka);
   let hasFailed = false;
   let sending: Promise<unknown> = Promise.resolve(); // one at a time, in their order
   let heartbeat: NodeJS.Timeout | undefined;

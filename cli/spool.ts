@@ -11,7 +11,7 @@ import { openSpool } from "../producer/spool/open.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import { withKafka } from "./reach.ts";
 import { openScreen } from "./screen.ts";
-import { brokersOf, type ServerSettings } from "./servers.ts";
+import { kafkaOf, type ServerSettings } from "./servers.ts";
 
 export function spoolCommand(): Command {
   const command = new Command("spool")
@@ -72,14 +72,13 @@ const mebibytes = (bytes: number) => (bytes / 2 ** 20).toFixed(1);
 /** @throws RushhourError SERVER_UNREACHABLE, STOPPED: what was not sent is still there */
 async function drain(settings: ServerSettings): Promise<void> {
   const root = spoolRoot(settings);
-  const brokers = brokersOf(settings);
   const logger = createLogger("spool");
   const left = (await listFolders(root)).filter(isLeft);
   if (left.length === 0) {
     console.log(`${root} holds nothing of publishers that are gone`);
     return;
   }
-  await withKafka(brokers, logger, () => Promise.resolve()); // a person waits, so not tried for ever
+  await withKafka(kafkaOf(settings), logger, () => Promise.resolve()); // a person waits, so not tried for ever
   const stop = new AbortController();
   const forget = onShutdownSignal((_signal, forceful) => {
     if (forceful) process.exit(EXIT.stoppedBySignal);
@@ -110,7 +109,7 @@ export async function drainSpools(
   const who = { service: "spool-drain", instance: hostname() };
   const spool = await openSpool({ ...who, root, mode: "spill" });
   const logger = createLogger("spool");
-  const publisher = createPublisher({ ...who, brokers: brokersOf(settings), logger, spool });
+  const publisher = createPublisher({ ...who, ...kafkaOf(settings), logger, spool });
   try {
     while (!signal.aborted && ((await listFolders(root)).some(isLeft) || spool.backlogBytes() > 0)) {
       onProgress(spool.backlogBytes());

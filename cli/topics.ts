@@ -4,7 +4,7 @@ import { kafkaSettings, readSettings } from "../contract/config.ts";
 import { createLogger } from "../contract/logger.ts";
 import { allTopics } from "../contract/topics.ts";
 import { withKafka } from "./reach.ts";
-import { brokersOf } from "./servers.ts";
+import { kafkaOf } from "./servers.ts";
 
 export function topicsCommand(): Command {
   return new Command("topics")
@@ -34,7 +34,7 @@ Examples:
         KAFKA_REPLICATION: { flag: "--replication", value: options.replication },
       });
       const topics = allTopics(settings.KAFKA_PARTITIONS, settings.KAFKA_REPLICATION);
-      await withKafka(brokersOf(settings), createLogger("topics"), async (admin) => {
+      await withKafka(kafkaOf(settings), createLogger("topics"), async (admin) => {
         const { created, grown } = await admin.createTopics(topics);
         const changeOf = (name: string) =>
           created.includes(name) ? "created" : grown.includes(name) ? "partitions added" : "";

@@ -33,7 +33,7 @@ import { openPipeline, type Pipeline } from "./pipeline.ts";
 import { withKafka } from "./reach.ts";
 import { drainSpools } from "./spool.ts";
 import { openScreen, type Screen } from "./screen.ts";
-import { userUrlOf } from "./servers.ts";
+import { kafkaOf, ownerUrlOf, userUrlOf } from "./servers.ts";
 import {
   flagsOf,
   loadFlags,
@@ -245,10 +245,10 @@ async function startServers(
     processes: engines.processes,
   };
   screen.show(["creating topics, tables and users"]);
-  await withKafka(servers.KAFKA_BROKERS, createLogger("up"), (admin) =>
+  await withKafka(kafkaOf(servers), createLogger("up"), (admin) =>
     admin.createTopics(allTopics(settings.KAFKA_PARTITIONS, settings.KAFKA_REPLICATION)),
   );
-  await migrateDatabase(servers.MYSQL_URL, servers);
+  await migrateDatabase(ownerUrlOf(servers), servers);
   return servers;
 }
 

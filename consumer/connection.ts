@@ -1,7 +1,8 @@
 import { Readable } from "node:stream";
 import { createPool } from "mysql2/promise";
 import type { PoolConnection } from "mysql2/promise";
-import { connectionOptions } from "../init_db/database.ts";
+import { databaseCertificateProblem } from "../contract/tls.ts";
+import { connectionOptions, tlsOf } from "../init_db/database.ts";
 
 export type { PoolConnection };
 
@@ -54,7 +55,12 @@ export function openIngestConnections(writerUrl: string, size: number): IngestCo
   });
 
   async function acquire(): Promise<PoolConnection> {
-    const connection = await pool.getConnection();
+    const connection = await pool.getConnection().catch((error: unknown) => {
+      const problem = databaseCertificateProblem(error, tlsOf(writerUrl)?.ca !== undefined);
+      throw problem === undefined
+        ? error
+        : new Error(`the database is not trusted: ${problem}`, { cause: error });
+    });
     if (prepared.has(connection.connection)) return connection;
     try {
       await connection.query(SESSION);

@@ -6,7 +6,7 @@ import type { Metrics } from "../contract/metrics.ts";
 import type { DependencyState } from "../contract/status.ts";
 import type { Keep } from "../init_db/retention.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
-import { createKafka } from "../kafka/client.ts";
+import { createKafka, type KafkaServers } from "../kafka/client.ts";
 import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
 import { openIngestConnections } from "./connection.ts";
 import { decodeAll, type Entry } from "./decode.ts";
@@ -39,8 +39,7 @@ const groupsOf = (requests: Kind<unknown>): readonly Group[] => [
   { suffix: "-status", kinds: [publisherStatuses, simulations], concurrency: 1 },
 ];
 
-export interface ConsumerOptions {
-  readonly brokers: readonly string[];
+export interface ConsumerOptions extends KafkaServers {
   readonly group: string;
   readonly writerUrl: string;
   readonly instance?: string | undefined;
@@ -77,7 +76,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
     groups.reduce((sum, { concurrency }) => sum + concurrency, 2),
   );
   const rows = createStore(connections);
-  const kafka = createKafka({ brokers: options.brokers, clientId: "rushhour-consumer", logger });
+  const kafka = createKafka({ ...options, clientId: "rushhour-consumer" });
   const kinds = new Map(
     groups.flatMap((group) =>
       group.kinds.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)),

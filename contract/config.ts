@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { dirtSetting } from "./dirt.ts";
 import { messageOf, RushhourError } from "./errors.ts";
+import { pemProblem } from "./tls.ts";
+import { checkTransport, kafkaTransport, mysqlTransport } from "./transport.ts";
 import { ageSetting, durationSetting, rateOrMaxSetting, sizeSetting } from "./units.ts";
 
 const port = z.coerce
@@ -21,10 +23,20 @@ const brokers = z
   )
   .transform((list) => list.split(","));
 
-const mysqlUrl = z.string().refine((value) => {
+/** TLS for all three URLs is MYSQL_TLS; a single one may bring its own, as `overTls` of init_db/ writes it. */
+const mysqlUrl = z.string().superRefine((value, context) => {
   const url = URL.canParse(value) ? new URL(value) : undefined;
-  return url?.protocol === "mysql:" && url.hostname !== "" && /^\/?[A-Za-z0-9_$-]{0,64}$/.test(url.pathname);
-}, "must look like mysql://user:password@host:3306/database");
+  const report = (message: string) => context.addIssue({ code: "custom", message });
+  if (url?.protocol !== "mysql:" || url.hostname === "" || !/^\/?[A-Za-z0-9_$-]{0,64}$/.test(url.pathname))
+    return report("must look like mysql://user:password@host:3306/database");
+  if (!/^(\?tls=on(&tls-ca=[^&]+)?)?$/.test(url.search))
+    return report(
+      "takes nothing behind the database's name but ?tls=on&tls-ca=/path; better, set MYSQL_TLS=on",
+    );
+  const ca = url.searchParams.get("tls-ca");
+  const problem = ca === null ? undefined : pemProblem(ca, "certificates");
+  if (problem !== undefined) report(`names a tls-ca that ${problem}`);
+});
 
 const count = (rule: string, min: number, max: number) =>
   z.coerce.number(rule).int(rule).min(min, rule).max(max, rule);
@@ -40,6 +52,7 @@ const REPLICATION =
 export const kafkaSettings = z.object({
   RUSHHOUR_HOME: home,
   KAFKA_BROKERS: brokers.optional(), // see cli/servers.ts for what stands in
+  ...kafkaTransport,
   KAFKA_PARTITIONS: count("must be a whole number from 1 to 1000", 1, 1000).optional(), // see allTopics
   KAFKA_REPLICATION: z.union([z.literal("auto"), count(REPLICATION, 1, 9)], REPLICATION).default("auto"),
   RUSHHOUR_SPOOL_DIR: z.string().min(1).optional(), // see spoolRoot
@@ -57,6 +70,7 @@ export const sqlSettings = z.object({
   MYSQL_URL: mysqlUrl.optional(),
   MYSQL_WRITER_URL: mysqlUrl.optional(),
   MYSQL_READER_URL: mysqlUrl.optional(),
+  ...mysqlTransport,
 });
 
 const KEPT_BY_DEFAULT = {
@@ -202,11 +216,13 @@ export function readSettings<S extends z.ZodObject>(
     const value = flag?.value ?? env[key] ?? fromFile(key, env, problems);
     if (value !== undefined && value !== "") input[key] = value;
   }
-  const parsed = schema.superRefine(checkRetention, { when: () => true }).safeParse(input);
+  const parsed = schema
+    .superRefine(checkRetention, { when: () => true })
+    .superRefine(checkTransport, { when: () => true })
+    .safeParse(input);
   for (const issue of parsed.error?.issues ?? []) {
     const key = String(issue.path[0]);
-    const shown = key.endsWith("_TOKEN") ? "***" : redact(input[key] ?? "");
-    problems.push(`${named[key] ?? key}=${shown} ${issue.message}`);
+    problems.push(`${named[key] ?? key}=${shownValue(key, input[key] ?? "")} ${issue.message}`);
   }
   if (problems.length > 0 || !parsed.success) {
     throw new RushhourError(
@@ -232,7 +248,14 @@ function fromFile(
   }
 }
 
-/** Passwords in URLs never reach a message. */
+/** The value of a setting as a message may show it. */
+function shownValue(key: string, value: string): string {
+  const isSecret = /_(TOKEN|PASSWORD)$/.test(key) || value.includes("-----BEGIN"); // a key, in place of its path
+  return isSecret && value !== "" ? "***" : redact(value);
+}
+
+/** Passwords in URLs never reach a message, nor do those whose "/" or "@" makes it no URL. */
 export function redact(value: string): string {
-  return value.replace(/\/\/([^:@/]*):[^@/]*@/, "//$1:***@");
+  const isWebAddress = /^https?:/.test(value) && URL.canParse(value); // which may have an "@" in its path
+  return value.replace(isWebAddress ? /\/\/([^:@/?#]*):[^/?#]*@/ : /\/\/([^:@/]*):.*@/s, "//$1:***@");
 }

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { createConnection, createPool } from "mysql2/promise";
 import type { Connection, ConnectionOptions, Pool, RowDataPacket } from "mysql2/promise";
 
@@ -21,15 +23,35 @@ export function urlOfUser(url: string, user: string, password: string): string {
 }
 
 /**
+ * The same URL for connections that are encrypted and whose server is checked, name and certificate: `?tls=on&tls-ca=/path`. So whoever
+ * is given a URL, in this process or the next, connects as it says.
+ * @param ca path of the authorities' certificates in PEM; without it those that Node knows are trusted
+ */
+export function overTls(url: string, ca?: string): string {
+  const changed = new URL(url);
+  changed.search = `?tls=on${ca === undefined ? "" : `&tls-ca=${encodeURIComponent(ca).replaceAll("%2F", "/")}`}`;
+  return changed.href;
+}
+
+/** What a URL says of TLS; undefined for plain text. */
+export function tlsOf(url: string): { readonly ca: string | undefined } | undefined {
+  const { searchParams } = new URL(url);
+  return searchParams.get("tls") === "on" ? { ca: searchParams.get("tls-ca") ?? undefined } : undefined;
+}
+
+/**
  * mysql2's options for a URL, with what every connection of ours needs: UTC both ways, 64-bit numbers that keep
  * their digits, affected rows that do not count a duplicate (`-FOUND_ROWS`), and no server that asks for files of
  * this machine (`-LOCAL_FILES`).
  */
 export function connectionOptions(url: string): ConnectionOptions {
-  const { hostname, port, username, password } = new URL(url);
+  const { hostname, port: givenPort, username, password } = new URL(url);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const port = Number(givenPort || 3306);
   return {
-    host: hostname.replace(/^\[|\]$/g, ""),
-    port: Number(port || 3306),
+    host,
+    port,
+    ...tlsOptions(host, port, tlsOf(url)),
     user: decodeURIComponent(username) || "root",
     password: decodeURIComponent(password),
     database: databaseOf(url),
@@ -39,6 +61,22 @@ export function connectionOptions(url: string): ConnectionOptions {
     connectTimeout: 5_000,
     charset: "utf8mb4_unicode_ci",
   };
+}
+
+function tlsOptions(host: string, port: number, tls: ReturnType<typeof tlsOf>): ConnectionOptions {
+  if (tls === undefined) return {};
+  const ca = tls.ca === undefined ? {} : { ca: readFileSync(tls.ca) };
+  const ssl = { ...ca, rejectUnauthorized: true, verifyIdentity: true };
+  return isIP(host) === 0 ? { ssl } : { ssl, stream: () => addressedSocket(host, port) };
+}
+
+/**
+ * For a server named by an address mysql2 gives TLS no name to check, and Node would look for `localhost` in its certificate. Node asks
+ * the socket for the name before that: it is there when a name was looked up, and here it is the address.
+ */
+function addressedSocket(host: string, port: number): Socket {
+  const socket = connectSocket({ host, port, noDelay: true, keepAlive: true });
+  return Object.assign(socket, { _host: host });
 }
 
 /** What people and panels may run at most, in seconds. */

@@ -1,7 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Admin, ITopicMetadata, Kafka } from "kafkajs";
+import type { Admin, ITopicMetadata } from "kafkajs";
 import { RushhourError } from "../contract/errors.ts";
 import type { Replication, Topic } from "../contract/topics.ts";
+import type { Kafka } from "./client.ts";
+import { clearly } from "./refusal.ts";
 
 /** First and next offset of a partition's log. */
 export interface LogRange {
@@ -40,9 +42,14 @@ export interface KafkaAdmin {
   close(): Promise<void>;
 }
 
+/** @throws RushhourError CONFIG_INVALID when Kafka refuses us or we refuse its certificate; what kafkajs says when it is away */
 export async function connectAdmin(kafka: Kafka): Promise<KafkaAdmin> {
   const admin = kafka.admin();
-  await admin.connect();
+  try {
+    await admin.connect();
+  } catch (error) {
+    throw clearly(error, kafka.servers);
+  }
   const rangesOf = inTurn((topic) => logRanges(admin, topic));
   return {
     clusterId: async () => (await admin.describeCluster()).clusterId,

@@ -1,12 +1,33 @@
 import "./kafkajs-speedups.ts"; // before kafkajs
-import { Kafka, logLevel } from "kafkajs";
+import { Kafka as KafkaClient, logLevel, type SASLOptions } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import { registerCodecs } from "./codecs.ts";
 
-export type { Kafka };
-
-export interface KafkaOptions {
+/** Where Kafka is and how it is spoken to: in plain text and as nobody, unless it is said otherwise. */
+export interface KafkaServers {
   readonly brokers: readonly string[]; // host:port
+  /** Encrypted; each broker's certificate and name are checked, always. */
+  readonly tls?: KafkaTls | undefined;
+  readonly sasl?: KafkaUser | undefined;
+}
+
+/** All in PEM. */
+export interface KafkaTls {
+  readonly ca?: string | undefined; // who signs the brokers' certificates; default: those that Node knows
+  readonly cert?: string | undefined; // for brokers that ask for a certificate too
+  readonly key?: string | undefined;
+}
+
+export interface KafkaUser {
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly username: string;
+  readonly password: string;
+}
+
+/** The client, and what it speaks to: a refusal is to name it (refusal.ts). */
+export type Kafka = KafkaClient & { readonly servers: KafkaServers };
+
+export interface KafkaOptions extends KafkaServers {
   readonly clientId: string;
   readonly logger: Logger;
 }
@@ -18,12 +39,14 @@ export const METADATA_MAX_AGE_MS = 5_000;
  * The client everything else here builds on. Its own retries are short (about 1 s): whoever calls it owns the waiting, so
  * that an outage is seen, said and left in one place.
  */
-export function createKafka({ brokers, clientId, logger }: KafkaOptions): Kafka {
+export function createKafka({ brokers, tls, sasl, clientId, logger }: KafkaOptions): Kafka {
   silenceTimeoutNegativeWarning();
   registerCodecs();
-  return new Kafka({
+  const client = new KafkaClient({
     brokers: [...brokers],
     clientId,
+    ...(tls && { ssl: { ...tls, rejectUnauthorized: true } }),
+    ...(sasl && { sasl: { ...sasl } as SASLOptions }),
     connectionTimeout: 2_000,
     requestTimeout: 10_000,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 },
@@ -39,6 +62,7 @@ export function createKafka({ brokers, clientId, logger }: KafkaOptions): Kafka 
         );
       },
   });
+  return Object.assign(client, { servers: { brokers, tls, sasl } });
 }
 
 /**

@@ -1,8 +1,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Batch, Consumer, EachBatchPayload, Kafka } from "kafkajs";
+import type { Batch, Consumer, EachBatchPayload } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import type { ReceivedRecord } from "../contract/record.ts";
-import { METADATA_MAX_AGE_MS } from "./client.ts";
+import { METADATA_MAX_AGE_MS, type Kafka } from "./client.ts";
+import { clearly } from "./refusal.ts";
 
 /** Records of one partition, next to each other in the log. */
 export interface PartitionBatch {
@@ -108,7 +110,7 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
     });
   } catch (error) {
     await consumer.disconnect().catch(() => undefined); // the caller tries again, with a consumer of its own
-    throw error;
+    throw clearly(error, kafka.servers);
   }
 
   return {

@@ -1,5 +1,6 @@
-import type { ICustomPartitioner, Kafka, Producer } from "kafkajs";
-import { METADATA_MAX_AGE_MS } from "./client.ts";
+import type { ICustomPartitioner, Producer } from "kafkajs";
+import { METADATA_MAX_AGE_MS, type Kafka } from "./client.ts";
+import { clearly } from "./refusal.ts";
 
 /** Record values to append to each topic. */
 export type TopicBatches = ReadonlyMap<string, readonly string[]>;
@@ -65,7 +66,7 @@ export function createBatchProducer(kafka: Kafka): BatchProducer {
         });
       } catch (error) {
         await discard();
-        throw error;
+        throw clearly(error, kafka.servers);
       }
     },
     close: discard,

@@ -9,7 +9,7 @@ import type { PublisherStatus } from "../contract/publisher-status.ts";
 import type { Level, RequestLog } from "../contract/request-log.ts";
 import { PUBLISHER_STATUS_TOPIC, TOPIC_OF_LEVEL } from "../contract/topics.ts";
 import type { DependencyState } from "../contract/status.ts";
-import { createKafka } from "../kafka/client.ts";
+import { createKafka, type KafkaServers } from "../kafka/client.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
 import { createBuffer, hasRoom, type Batch } from "./buffer.ts";
 import { createDrops } from "./drops.ts";
@@ -20,8 +20,7 @@ import type { PublisherSpool } from "./spool/open.ts";
 import type { Segment } from "./spool/spool.ts";
 import type { Publish } from "./publish.ts";
 
-export interface PublisherOptions {
-  readonly brokers: readonly string[]; // host:port
+export interface PublisherOptions extends KafkaServers {
   readonly service: string;
   readonly instance?: string | undefined; // default: the host's name
   /** Default: JSON lines on standard error, from LOG_LEVEL up. */
@@ -80,7 +79,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const { logger = createLogger(service), metrics = createMetrics() } = options;
   const source = spool?.owner.source ?? uuidv4();
   const startedAt = spool?.owner.started_at ?? new Date().toISOString();
-  const kafka = createKafka({ brokers: options.brokers, clientId: `rushhour-${service}`, logger });
+  const kafka = createKafka({ ...options, clientId: `rushhour-${service}`, logger });
   const link = createLink(service, logger, metrics);
   const producer = createBatchProducer(kafka);
   const drainProducer = createBatchProducer(kafka);

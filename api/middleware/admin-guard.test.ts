@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { expect, test } from "vitest";
 import { openTestShop, serveTestShop } from "../testing.ts";
-import { isLoopback } from "./admin-guard.ts";
+import { isLoopback } from "../../contract/loopback.ts";
 
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const PATH = "/__admin/faults";

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
+import { isLoopback } from "../../contract/loopback.ts";
 import { problem } from "../problem.ts";
 
 /**
@@ -41,9 +42,4 @@ function refuseStrangers(host: string): (c: Context) => Response | undefined {
       ? undefined
       : problem(c, 403, "FORBIDDEN", `${stranger}: set API_ADMIN_TOKEN and send it as bearer token`);
   };
-}
-
-/** Whether an address or host name, as in a URL or without the brackets, can only be reached from this machine. */
-export function isLoopback(host: string): boolean {
-  return ["localhost", "::1", "[::1]"].includes(host) || /^127(\.\d{1,3}){3}$/.test(host);
 }
