@@ -1,5 +1,4 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Batch, Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { Batch, Consumer, EachBatchPayload } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import type { ReceivedRecord } from "../contract/record.ts";
