@@ -33,7 +33,7 @@ const Id = z.object({
   id: z.string().openapi({ param: { name: "id", in: "path" }, example: "payments-down" }),
 });
 
-const control = { tags: ["control"], security: [{ adminToken: [] }] };
+const control = { tags: ["control"], security: [{ adminToken: [] }, {}] }; // without a token for this machine only
 const refusals = {
   401: json(Problem, "The token is missing or wrong"),
   403: json(
