@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { HTTP_LIMITS } from "../contract/http-limits.ts";
 import { listen } from "../contract/listen.ts";
-import { controls, inlined, operations, requestsOf, type Operation, type Schema } from "./testing-openapi.ts";
+import { controls, inlined, operations, requestsOf, type Operation } from "./testing-openapi.ts";
 import { openTestShop } from "./testing.ts";
 
 /** A request as bytes say it: nothing of it needs to make sense. */
@@ -164,7 +164,7 @@ function judge(
   expect(answer.type, what).toMatch(isText ? /^text\/plain/ : /^application\/json/);
   if (isText) return;
   const value: unknown = JSON.parse(answer.text);
-  const schema = content?.[1].schema ?? ({ type: "object", required: ["error"] });
+  const schema = content?.[1].schema ?? { type: "object", required: ["error"] };
   const parsed = z.fromJSONSchema(inlined(schema) as z.core.JSONSchema.JSONSchema).safeParse(value);
   expect(parsed.success, `${what}: ${parsed.error?.message ?? ""}`).toBe(true);
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { dirtSetting } from "./dirt.ts";
 import { messageOf, RushhourError } from "./errors.ts";
+import { inOneLine } from "./harmless.ts";
 import { ageSetting, durationSetting, rateOrMaxSetting, sizeSetting } from "./units.ts";
 
 const port = z.coerce
@@ -12,6 +13,8 @@ const port = z.coerce
   .max(65_535, "must be a port from 0 to 65535 (0 takes a free one)");
 
 const host = z.string().min(1);
+
+const text = (most: number) => z.string().max(most, `must have ${most} characters at most`);
 
 const brokers = z
   .string()
@@ -152,7 +155,7 @@ export const apiSettings = z.object({
     .enum(["on", "off"], "must be on (a request may ask for its own delay and error) or off")
     .default("off"),
   API_BUFFER_RECORDS: count("must be a whole number from 100 to 10000000", 100, 10_000_000).default(100_000),
-  RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
+  RUSHHOUR_INSTANCE: text(128).optional(),
 });
 
 export const consumerSettings = z.object({
@@ -161,11 +164,11 @@ export const consumerSettings = z.object({
   ...retentionSettings.shape,
   CONSUMER_HOST: host.default("127.0.0.1"),
   CONSUMER_PORT: port.default(8082),
-  CONSUMER_GROUP: z.string().min(1).max(255).default("rushhour"),
+  CONSUMER_GROUP: text(255).default("rushhour"),
   CONSUMER_INCIDENTS: z
     .enum(["on", "off"], "must be on (incidents of kind consumer-lag slow it down) or off")
     .default("on"),
-  RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
+  RUSHHOUR_INSTANCE: text(128).optional(),
 });
 
 export const producerSettings = z.object({
@@ -205,7 +208,7 @@ export function readSettings<S extends z.ZodObject>(
   const parsed = schema.superRefine(checkRetention, { when: () => true }).safeParse(input);
   for (const issue of parsed.error?.issues ?? []) {
     const key = String(issue.path[0]);
-    const shown = key.endsWith("_TOKEN") ? "***" : redact(input[key] ?? "");
+    const shown = /_(?:TOKEN|KEY)$/.test(key) ? "***" : shorten(inOneLine(redact(input[key] ?? "")));
     problems.push(`${named[key] ?? key}=${shown} ${issue.message}`);
   }
   if (problems.length > 0 || !parsed.success) {
@@ -230,6 +233,12 @@ function fromFile(
     problems.push(`${key}_FILE=${path} cannot be read: ${messageOf(error)}`);
     return undefined;
   }
+}
+
+const MOST_SHOWN = 120;
+
+function shorten(value: string): string {
+  return value.length <= MOST_SHOWN ? value : `${value.slice(0, MOST_SHOWN)}…`;
 }
 
 /** Passwords in URLs never reach a message. */
