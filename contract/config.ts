@@ -4,7 +4,7 @@ import { z } from "zod";
 import { dirtSetting } from "./dirt.ts";
 import { messageOf, RushhourError } from "./errors.ts";
 import { inOneLine } from "./harmless.ts";
-import { ageSetting, durationSetting, rateOrMaxSetting, sizeSetting } from "./units.ts";
+import { ageSetting, durationSetting, rateOrMaxSetting, rateSetting, sizeSetting } from "./units.ts";
 
 const port = z.coerce
   .number("must be a port from 0 to 65535 (0 takes a free one)")
@@ -108,6 +108,14 @@ function checkRetention(ages: Readonly<Record<string, unknown>>, context: z.Refi
   }
 }
 
+/** Without a key of its own anybody could work out which of a thousand user ids a pseudonym stands for. */
+function checkPrivacy(settings: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void {
+  if (settings["API_USER_ID"] !== "hash" || settings["API_PII_KEY"] !== undefined) return;
+  const message =
+    "must be set for API_USER_ID=hash: 16 to 256 characters, such as openssl rand -hex 16 writes";
+  context.addIssue({ code: "custom", path: ["API_PII_KEY"], message });
+}
+
 /** Seconds each is kept, by its name in the table `retention`. */
 export function keepOf(ages: z.output<typeof retentionSettings>) {
   return {
@@ -153,6 +161,15 @@ export const apiSettings = z.object({
   API_MASK_IP: z.enum(["yes", "no"], "must be yes or no").default("no"),
   API_SIM_HEADERS: z
     .enum(["on", "off"], "must be on (a request may ask for its own delay and error) or off")
+    .default("off"),
+  API_RATE_LIMIT: rateSetting.optional(), // of each client; none: not limited
+  API_USER_ID: z.enum(["keep", "drop", "hash"], "must be keep, drop or hash (a pseudonym)").default("keep"),
+  API_PII_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, TOKEN)
+    .optional(), // of the pseudonyms
+  API_REDACT: z
+    .enum(["on", "off"], "must be on (secrets, e-mail addresses and card numbers become ***) or off")
     .default("off"),
   API_BUFFER_RECORDS: count("must be a whole number from 100 to 10000000", 100, 10_000_000).default(100_000),
   RUSHHOUR_INSTANCE: text(128).optional(),
@@ -205,10 +222,15 @@ export function readSettings<S extends z.ZodObject>(
     const value = flag?.value ?? env[key] ?? fromFile(key, env, problems);
     if (value !== undefined && value !== "") input[key] = value;
   }
-  const parsed = schema.superRefine(checkRetention, { when: () => true }).safeParse(input);
+  const parsed = schema
+    .superRefine(checkRetention, { when: () => true })
+    .superRefine(checkPrivacy, { when: () => true })
+    .safeParse(input);
   for (const issue of parsed.error?.issues ?? []) {
     const key = String(issue.path[0]);
-    const shown = /_(?:TOKEN|KEY)$/.test(key) ? "***" : shorten(inOneLine(redact(input[key] ?? "")));
+    const shown = /_(?:TOKEN|KEY)$/.test(key)
+      ? secretOf(input[key])
+      : shorten(inOneLine(redact(input[key] ?? "")));
     problems.push(`${named[key] ?? key}=${shown} ${issue.message}`);
   }
   if (problems.length > 0 || !parsed.success) {
@@ -234,6 +256,8 @@ function fromFile(
     return undefined;
   }
 }
+
+const secretOf = (value: string | undefined) => (value === undefined ? "(not set)" : "***");
 
 const MOST_SHOWN = 120;
 
