@@ -39,6 +39,7 @@ const program = new Command("rushhour")
   )
   .version(packageJson.version)
   .exitOverride()
+  .configureOutput({ writeErr: (text) => process.stderr.write(harmless(text)) }) // it quotes what was typed
   .showHelpAfterError("(add --help for the options and examples)")
   .addHelpText(
     "after",
