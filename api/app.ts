@@ -4,8 +4,10 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Env, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { z } from "zod";
+import type { Audit } from "../contract/audit.ts";
 import type { apiSettings } from "../contract/config.ts";
 import type { Metrics } from "../contract/metrics.ts";
+import { securityHeaders } from "../contract/security-headers.ts";
 import type { ReadinessCheck } from "../contract/status.ts";
 import type { Publish } from "../producer/publish.ts";
 import { createCounters } from "./counters.ts";
@@ -13,11 +15,12 @@ import { Faults } from "./faults.ts";
 import { adminGuard } from "./middleware/admin-guard.ts";
 import { incidentOf, injectFaults } from "./middleware/faults.ts";
 import { countInjected } from "./middleware/injected.ts";
-import { requestLog } from "./middleware/request-log.ts";
+import { limitRate, remoteAddressOf } from "./middleware/rate-limit.ts";
+import { masked, requestLog } from "./middleware/request-log.ts";
 import { obeySimHeaders } from "./middleware/sim-headers.ts";
 import { answerThrown, problem, refuseInvalid } from "./problem.ts";
 import { docsRoutes } from "./routes/docs.ts";
-import { faultsRoutes } from "./routes/faults.ts";
+import { faultsRoutes, type AuditFault } from "./routes/faults.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { loginRoutes } from "./routes/login.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
@@ -43,12 +46,17 @@ export interface AppOptions {
     | "API_SIM_HEADERS"
     | "RUSHHOUR_INSTANCE"
     | "RUSHHOUR_SPOOL"
-  >;
+  > &
+    Partial<
+      Pick<z.output<typeof apiSettings>, "API_RATE_LIMIT" | "API_USER_ID" | "API_PII_KEY" | "API_REDACT">
+    >;
   readonly readiness: ReadinessCheck;
+  /** Where it is said who started and ended faults. Default: nowhere. */
+  readonly audit?: Audit;
 }
 
 /** The mock shop: every answer of it, refusals and failures too, becomes one record for `publish`. */
-export function createApp({ publish, metrics, settings, readiness }: AppOptions): OpenAPIHono {
+export function createApp({ publish, metrics, settings, readiness, audit }: AppOptions): OpenAPIHono {
   const { API_MODEL: model, API_SEED: seed, RUSHHOUR_INSTANCE: instance = hostname() } = settings;
   const shop = new Shop(seed);
   const sessions = new Sessions();
@@ -72,14 +80,26 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
         extra: incidentOf,
         maskIp: settings.API_MASK_IP === "yes",
         writeAhead: settings.RUSHHOUR_SPOOL === "always",
+        userIds: userIdsOf(settings),
+        redact: settings.API_REDACT === "on",
       },
     ),
     securityHeaders,
   );
+  if (settings.API_RATE_LIMIT !== undefined) {
+    const { registry } = metrics;
+    app.use(
+      limitRate({
+        perSecond: settings.API_RATE_LIMIT,
+        isExempt: (c) => isDebugRoute(routePath(c, -1)),
+        registry,
+      }),
+    );
+  }
   if (settings.API_SIM_HEADERS === "on") app.use(obeySimHeaders(seed, count));
   app.use(injectFaults(faults, count));
   if (traffic) app.use(behaveLike(traffic));
-  app.use("/__admin/*", adminGuard(settings.API_ADMIN_TOKEN, settings.API_HOST));
+  app.use("/__admin/*", adminGuard(settings.API_ADMIN_TOKEN, settings.API_HOST, metrics.registry));
 
   app.route("/", usersRoutes(shop));
   app.route("/", productsRoutes(shop));
@@ -91,7 +111,7 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
   app.route("/", loginRoutes(shop, sessions));
   app.route("/", shopStatusRoutes({ shop, instance, model, seed, metrics, readiness }));
   app.route("/", metricsRoutes(counters));
-  app.route("/", faultsRoutes(faults));
+  app.route("/", faultsRoutes(faults, auditOf(settings, audit)));
   app.route("/", docsRoutes());
   app.doc31("/openapi.json", DOCUMENT);
 
@@ -99,6 +119,19 @@ export function createApp({ publish, metrics, settings, readiness }: AppOptions)
   app.notFound((c) => problem(c, 404, "ROUTE_UNKNOWN", `no route has the path ${c.req.path}; see /docs`));
   app.onError(answerThrown);
   return app;
+}
+
+/** Says who by the address, which is all an API knows of those who have the token. */
+function auditOf({ API_MASK_IP }: AppOptions["settings"], audit: Audit | undefined): AuditFault {
+  return (c, action, target, result, detail) => {
+    const address = remoteAddressOf(c);
+    const actor = (API_MASK_IP === "yes" ? masked(address) : address) ?? "(unknown)";
+    audit?.({ actor, via: "api", action, target, result, detail });
+  };
+}
+
+function userIdsOf({ API_USER_ID: choice = "keep", API_PII_KEY: hashKey }: AppOptions["settings"]) {
+  return choice === "hash" ? { hashKey: hashKey! } : choice; // readSettings asks for the key
 }
 
 /** Of interest only when somebody is debugging. */
@@ -122,20 +155,6 @@ function serviceOf(c: Context): string {
 }
 
 const SHOP_SERVICES: ReadonlySet<string> = new Set(["users", "products", "orders", "inventory"]);
-
-/** An answer is data, never a page: nothing may run, frame, sniff, share or keep it. The docs page says otherwise. */
-const SECURITY_HEADERS = Object.entries({
-  "cache-control": "no-store",
-  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-  "cross-origin-resource-policy": "same-origin",
-  "referrer-policy": "no-referrer",
-  "x-content-type-options": "nosniff",
-});
-
-const securityHeaders: MiddlewareHandler = (c, next) => {
-  for (const [name, value] of SECURITY_HEADERS) c.header(name, value);
-  return next();
-};
 
 /** Delays and fails requests as the model says, before the shop sees them. */
 function behaveLike(traffic: TrafficModel): MiddlewareHandler {

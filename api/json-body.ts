@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import { problem, refuseMediaType } from "./problem.ts";
+import { problem, refuseEncoding, refuseMediaType } from "./problem.ts";
 
 /** The largest body a route reads: 64 KiB. */
 export const MAX_BODY_BYTES = 65_536;
@@ -10,6 +10,12 @@ const limit = bodyLimit({
   onError: (c) =>
     problem(c, 413, "BODY_TOO_LARGE", `the body may have ${MAX_BODY_BYTES} bytes at most; send less`),
 });
+
+/** Nothing here inflates, so a compressed body is refused unread, and no bomb of a few bytes becomes gigabytes. */
+const plain: MiddlewareHandler = async (c, next) => {
+  const encoding = c.req.header("content-encoding") ?? "identity";
+  return encoding.toLowerCase() === "identity" ? next() : refuseEncoding(c);
+};
 
 /** Refuses what is not JSON before the schema looks at it; no body at all is the schema's to judge. */
 const parse: MiddlewareHandler = async (c, next) => {
@@ -27,4 +33,4 @@ const parse: MiddlewareHandler = async (c, next) => {
 };
 
 /** Middleware of every route that reads a body. */
-export const jsonBody = [limit, parse];
+export const jsonBody = [plain, limit, parse];

@@ -22,6 +22,7 @@ export const PROBLEM_CODES = [
   "TOO_MANY_FAULTS",
   "BODY_TOO_LARGE",
   "NOT_JSON_TYPE",
+  "BODY_ENCODED", // compressed
   "RATE_LIMITED",
   "FAULT_INJECTED", // somebody asked for this failure
   "INTERNAL_ERROR",
@@ -86,6 +87,11 @@ export function refuseMediaType(c: Context): Response {
   return problem(c, 415, "NOT_JSON_TYPE", "the body must be JSON with content-type: application/json");
 }
 
+export function refuseEncoding(c: Context): Response {
+  c.header("accept-encoding", "identity"); // RFC 9110, 12.5.3
+  return problem(c, 415, "BODY_ENCODED", "the body must not be compressed; send it without content-encoding");
+}
+
 /** A documented JSON answer. */
 export function json<Schema extends z.ZodType>(schema: Schema, description: string) {
   return { description, content: { "application/json": { schema } } };
@@ -99,7 +105,7 @@ export const PROBLEMS = {
   404: json(Problem, "Nothing has this id"),
   409: json(Problem, "The state of the shop forbids it: out of stock, or paid already"),
   413: json(Problem, "The body is larger than 64 KiB"),
-  415: json(Problem, "The body is not declared as application/json"),
+  415: json(Problem, "The body is not declared as application/json, or is compressed"),
 } as const;
 
 /** What every modelled route can also answer, as any route of a busy shop does. */

@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import { HTTP_LIMITS, type HttpLimits } from "../contract/http-limits.ts";
 import { listen } from "../contract/listen.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
@@ -45,11 +46,16 @@ export function openTestShop(
 }
 
 /** {@link openTestShop} on a free port of 127.0.0.1, closed when the test ends. */
-export async function serveTestShop(...options: Parameters<typeof openTestShop>) {
-  const shop = openTestShop(...options);
+export async function serveTestShop(
+  settings?: Partial<AppOptions["settings"]>,
+  readiness?: AppOptions["readiness"],
+  limits?: Partial<HttpLimits>,
+) {
+  const shop = openTestShop(settings, readiness);
   const server = await listen(shop.app, {
     ...{ service: "api", host: "127.0.0.1", port: 0, metrics: shop.metrics },
     wayOut: "choose another with --port or API_PORT",
+    limits: { ...HTTP_LIMITS, ...limits },
   });
   onTestFinished(() => server.close(0));
   return { ...shop, server, port: Number(new URL(server.url).port) };

@@ -8,6 +8,7 @@ import { listen } from "../contract/listen.ts";
 import { createLogger } from "../contract/logger.ts";
 import { isLoopback } from "../contract/loopback.ts";
 import { createMetrics } from "../contract/metrics.ts";
+import { openAuditTrail } from "../producer/audit-trail.ts";
 import { createPublisher } from "../producer/publisher.ts";
 import { openSpool } from "../producer/spool/open.ts";
 import { shutdownSignal } from "./lifecycle.ts";
@@ -76,7 +77,8 @@ async function serveApi(options: Options): Promise<void> {
     spool: await openSpoolOf(settings, who),
   });
   const readiness = () => ({ kafka: publisher.readiness() });
-  const app = createApp({ publish: publisher.publish, metrics, settings, readiness });
+  const trail = openAuditTrail(kafkaOf(settings), log);
+  const app = createApp({ publish: publisher.publish, metrics, settings, readiness, audit: trail.audit });
   try {
     const server = await listen(app, {
       ...{ service: "api", host: settings.API_HOST, port: settings.API_PORT, metrics },
@@ -89,7 +91,7 @@ async function serveApi(options: Options): Promise<void> {
     log.info({ signal }, "finishing the requests in flight");
     await server.close(DRAIN_MS);
   } finally {
-    await publisher.close(FLUSH_MS); // last: the requests in flight leave their records too
+    await Promise.all([trail.close(FLUSH_MS), publisher.close(FLUSH_MS)]); // last: the requests in flight leave their records too
   }
 }
 

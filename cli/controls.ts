@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { emitKeypressEvents } from "node:readline";
 import type { ReadStream } from "node:tty";
+import type { Audit } from "../contract/audit.ts";
 import { messageOf } from "../contract/errors.ts";
 import { MAX_RATE_FACTOR, MIN_RATE_FACTOR } from "../simulator/control/run-control.ts";
 import type { LiveFault, RunControl } from "../simulator/control/run-control.ts";
@@ -9,12 +10,15 @@ import { createControlServer } from "../simulator/control/server.ts";
 import type { Incidents } from "../simulator/engine/incidents.ts";
 import type { Run } from "../simulator/engine/run.ts";
 import type { LoadPlan } from "../simulator/plan/plan.ts";
+import { audited } from "./audited-control.ts";
 
 export const KEY_HELP = "space pause  + - rate  f errors  s slowness  q stop  ? help";
 
 export interface ControlOptions {
   readonly port: number | undefined; // of the HTTP control; 0 takes a free one, undefined none
   readonly token: string | undefined;
+  /** Where changes are said to; undefined without a pipeline. */
+  readonly audit?: Audit | undefined;
   /** Shows a line to whoever watches the run. */
   readonly say: (line: string) => void;
 }
@@ -29,13 +33,15 @@ export async function controlRun(
   plan: LoadPlan,
   run: Run,
   incidents: Incidents,
-  { port, token, say }: ControlOptions,
+  { port, token, audit, say }: ControlOptions,
 ): Promise<() => Promise<void>> {
   const control = controlOf(plan, run, incidents);
-  const server = port === undefined ? undefined : await createControlServer({ port, token, run: control });
+  const by = (via: "control" | "key") => (audit === undefined ? control : audited(control, via, audit));
+  const server =
+    port === undefined ? undefined : await createControlServer({ port, token, run: by("control") });
   if (server) say(`control at ${server.url}/v1/run`);
   const forgetEvents = run.onEvent(({ at_ms, text }) => say(`${(at_ms / 1_000).toFixed(1)} s: ${text}`));
-  const forgetKeys = readKeys(process.stdin, keysOf(control, say));
+  const forgetKeys = readKeys(process.stdin, keysOf(by("key"), say));
   return async () => {
     forgetKeys();
     forgetEvents();

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import pc from "picocolors";
 import { readSettings } from "../contract/config.ts";
+import { harmlessValues } from "../contract/harmless.ts";
 import { isArrivalExecutor, plannedDuration } from "../simulator/plan/curve.ts";
 import { planDigest } from "../simulator/plan/digest.ts";
 import { loadPlan } from "../simulator/plan/load-plan.ts";
@@ -36,7 +37,7 @@ Examples:
     .action(async (file: string | undefined, options: LoadOptions & { json?: boolean }) => {
       const settings = readSettings(loadSettings, process.env, loadFlags(options));
       const outlook = outlookOf(await loadPlan(planSourceOf(file, options, settings)));
-      console.log(options.json ? JSON.stringify(outlook, null, 2) : outlookText(outlook));
+      console.log(options.json ? JSON.stringify(outlook, null, 2) : outlookText(harmlessValues(outlook)));
     });
 }
 

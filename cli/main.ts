@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { EXIT, isErrorCode, messageOf, RushhourError } from "../contract/errors.ts";
+import { harmless } from "../contract/harmless.ts";
 
 /** One command a file; only the one asked for is loaded, so that a role starts without the others' libraries. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -38,6 +39,7 @@ const program = new Command("rushhour")
   )
   .version(packageJson.version)
   .exitOverride()
+  .configureOutput({ writeErr: (text) => process.stderr.write(harmless(text)) }) // it quotes what was typed
   .showHelpAfterError("(add --help for the options and examples)")
   .addHelpText(
     "after",
@@ -64,7 +66,9 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.invalidUsage; // commander has said why
   const known = error instanceof RushhourError ? error : rushhourError(error);
   console.error(
-    known ? `rushhour: ${known.message}` : error instanceof Error ? error.stack : messageOf(error),
+    harmless(
+      known ? `rushhour: ${known.message}` : ((error as Partial<Error> | null)?.stack ?? messageOf(error)),
+    ),
   );
   return known?.exitCode ?? EXIT.failure;
 }

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { z } from "zod";
 import { keepOf, readSettings, retentionSettings, sqlSettings } from "../contract/config.ts";
 import { RushhourError } from "../contract/errors.ts";
+import { auditDrops } from "../init_db/audit.ts";
 import { connect, type Connection, type Row } from "../init_db/database.ts";
 import {
   changePatiently,
@@ -88,6 +89,7 @@ async function keepRetention(
   const { done, blocked } = await changePatiently(connection, () =>
     planPartitions(connection, { nowMs }, bounds),
   );
+  await auditDrops(connection, done, { via: "cli", detail: { keep_s: keep } });
   console.log(overview(await readPartitions(connection)));
   for (const change of done) console.log(`${DONE[change.kind]} ${whatOf(change, before)}`);
   if (blocked.length > 0) throw new RushhourError("QUERY_FAILED", heldMessage(blocked));

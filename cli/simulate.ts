@@ -31,7 +31,7 @@ import type { LoadOptions } from "./load-options.ts";
 import { openPipeline } from "./pipeline.ts";
 import { userUrlOf } from "./servers.ts";
 import type { ServerSettings } from "./servers.ts";
-import { openSimulations } from "./simulations.ts";
+import { openSimulations, type Simulations } from "./simulations.ts";
 import { verify } from "./verify.ts";
 
 const WORKERS_RULE = "must be a whole number from 1 to 64";
@@ -175,7 +175,7 @@ export async function runLoad(load: Load): Promise<RunRecord> {
   const conducted = await conduct(plan, {
     ...{ home, source, outputs, simulations, workers: settings.SIMULATOR_WORKERS },
     ...{ command: commandFor(), adminToken: settings.API_ADMIN_TOKEN, logRequests: requests?.log },
-    onRun: (run, incidents) => attend(run, incidents, load),
+    onRun: (run, incidents) => attend(run, incidents, load, simulations),
   });
   requests?.close();
 
@@ -212,9 +212,13 @@ async function attend(
   run: Run,
   incidents: Incidents,
   { plan, options, settings }: Load,
+  simulations: Simulations | undefined,
 ): Promise<() => Promise<void>> {
   const say = (line: string) => process.stderr.write(`${process.stderr.isTTY ? CLEAR_LINE : ""}${line}\n`);
-  const leaveControl = await controlRun(plan, run, incidents, { ...controlSettings(settings), say });
+  const leaveControl = await controlRun(plan, run, incidents, {
+    ...controlSettings(settings),
+    ...{ audit: simulations?.audit, say },
+  });
   if (process.stdin.isTTY && !options.quiet) say(`keys: ${KEY_HELP}`);
   const hideStatus = options.logRequests || options.quiet ? undefined : showStatus(run, process.stderr);
   const forget = onShutdownSignal((_signal, forceful) => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Audit } from "../contract/audit.ts";
 import { messageOf } from "../contract/errors.ts";
 import type { Logger } from "../contract/logger.ts";
 import { simulationRecord } from "../contract/simulation.ts";
@@ -6,6 +7,7 @@ import type { IncidentState, RunState, SimulationRecord } from "../contract/simu
 import { SIMULATIONS_TOPIC } from "../contract/topics.ts";
 import { createKafka } from "../kafka/client.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
+import { openAuditTrail } from "../producer/audit-trail.ts";
 import type { IncidentRecord, RunRecord } from "../simulator/report/record.ts";
 import { kafkaOf, type ServerSettings } from "./servers.ts";
 
@@ -27,6 +29,8 @@ export interface Simulations {
   publishRun(run: StartedRun | RunRecord): Promise<boolean>;
   /** Says all that is known of an incident: at its start, at its end, and when the requests it affected are counted. */
   publishIncident(incident: RunIncident): Promise<boolean>;
+  /** Says what somebody changed of a run that goes on. */
+  readonly audit: Audit;
   /** Waits for what is being sent. */
   close(): Promise<void>;
 }
@@ -44,6 +48,7 @@ export function openSimulations(settings: ServerSettings, logger: Logger): Simul
   const producer = createBatchProducer(kafka);
   let hasFailed = false;
   let sending: Promise<unknown> = Promise.resolve(); // one at a time, in their order
+  const trail = openAuditTrail(kafka.servers, logger);
   let heartbeat: NodeJS.Timeout | undefined;
 
   function publish(record: SimulationRecord): Promise<boolean> {
@@ -72,9 +77,11 @@ export function openSimulations(settings: ServerSettings, logger: Logger): Simul
       return publish(runningRun(run));
     },
     publishIncident: (incident) => publish(incidentState(incident)),
+    audit: trail.audit,
     async close() {
       clearInterval(heartbeat);
       await sending;
+      await trail.close();
       await producer.close();
     },
   };

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import pc from "picocolors";
 import { integer } from "../simulator/report/format.ts";
 import { csvWriter, jsonWriter, ndjsonWriter, type Result, type Row } from "./sql-result.ts";
-import { harmless, tableOf } from "./sql-table.ts";
+import { harmless } from "../contract/harmless.ts";
+import { tableOf } from "./sql-table.ts";
 
 export const FORMATS = ["table", "csv", "json", "ndjson"] as const;
 

@@ -5,7 +5,7 @@ import { databaseError } from "./reach.ts";
 import { COUNTED_ROWS, writeResult, type Output } from "./sql-output.ts";
 import { cancelQuery, explained, planOf, query } from "./sql-query.ts";
 import type { Statement } from "./sql-statements.ts";
-import { harmless } from "./sql-table.ts";
+import { harmless } from "../contract/harmless.ts";
 
 export interface RunOptions extends Output {
   readonly explain: boolean; // show plans, run nothing

@@ -2,7 +2,8 @@ import { expect, test, vi } from "vitest";
 import type { Column, Row } from "./sql-result.ts";
 
 vi.stubEnv("NO_COLOR", "1");
-const { harmless, tableOf } = await import("./sql-table.ts");
+const { tableOf } = await import("./sql-table.ts");
+const { harmless } = await import("../contract/harmless.ts");
 
 const column = (name: string, kind: Column["kind"] = "text"): Column => ({ name, kind });
 const row = (...texts: (string | null)[]): Row =>

@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import pc from "picocolors";
+import { inOneLine as escaped } from "../contract/harmless.ts";
 import { isNumeric, textOf, type Column, type Row } from "./sql-result.ts";
 
 const GAP = "  ";
@@ -89,20 +90,4 @@ function isWhole(column: Column): boolean {
 /** Columns of a terminal that a text takes at most: from U+1100 on, some characters take two. */
 function columnsOf(text: string): number {
   return Array.from(text).reduce((sum, character) => sum + (character >= "\u1100" ? 2 : 1), 0);
-}
-
-const NAMED: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-
-/** In one line, and so that what others stored moves no cursor: controls and marks of direction are spelled out. */
-function escaped(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, spelled);
-}
-
-/** The same for text of several lines. */
-export function harmless(text: string): string {
-  return text.replaceAll(/(?![\t\r\n])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, spelled);
-}
-
-function spelled(character: string): string {
-  return NAMED[character] ?? `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`;
 }

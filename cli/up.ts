@@ -347,6 +347,7 @@ async function conductOn(
       if (stop.signal.aborted) run.stop();
       const leaveControl = await controlRun(plan, run, incidents, {
         ...controlSettings(settings),
+        audit: simulations.audit,
         say: (line) => screen.say(line),
       });
       const hide = shown && keepShowing(run, pipeline, before.stored, processes, links, shown);

@@ -8,6 +8,7 @@ import type { Keep } from "../init_db/retention.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type KafkaServers } from "../kafka/client.ts";
 import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
+import { audits } from "./audit.ts";
 import { openIngestConnections } from "./connection.ts";
 import { decodeAll, type Entry } from "./decode.ts";
 import type { Kind } from "./kind.ts";
@@ -36,7 +37,7 @@ interface Group {
  */
 const groupsOf = (requests: Kind<unknown>): readonly Group[] => [
   { suffix: "", kinds: [requests], concurrency: 2 },
-  { suffix: "-status", kinds: [publisherStatuses, simulations], concurrency: 1 },
+  { suffix: "-status", kinds: [publisherStatuses, simulations, audits], concurrency: 1 },
 ];
 
 export interface ConsumerOptions extends KafkaServers {

@@ -1,6 +1,7 @@
 import { Counter, Gauge } from "prom-client";
 import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
+import { auditDrops } from "../init_db/audit.ts";
 import type { Connection, Row } from "../init_db/database.ts";
 import {
   alone,
@@ -48,6 +49,7 @@ export function partitionUpkeep({ keep, logger, metrics }: PartitionUpkeepOption
         applyChanges(connection, await planPartitions(connection, { nowMs }, bounds)),
       );
       for (const change of done) say(change, logger);
+      await auditDrops(connection, done, { via: "consumer", detail: { keep_s: keep } });
       count(own, "done", done);
       count(own, "blocked", blocked);
       if (blocked.length > 0) throw new Error(heldMessage(blocked));

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { z } from "zod";
 import { dirtSetting } from "./dirt.ts";
 import { messageOf, RushhourError } from "./errors.ts";
+import { inOneLine } from "./harmless.ts";
 import { pemProblem } from "./tls.ts";
 import { checkTransport, kafkaTransport, mysqlTransport } from "./transport.ts";
-import { ageSetting, durationSetting, rateOrMaxSetting, sizeSetting } from "./units.ts";
+import { ageSetting, durationSetting, rateOrMaxSetting, rateSetting, sizeSetting } from "./units.ts";
 
 const port = z.coerce
   .number("must be a port from 0 to 65535 (0 takes a free one)")
@@ -14,6 +15,8 @@ const port = z.coerce
   .max(65_535, "must be a port from 0 to 65535 (0 takes a free one)");
 
 const host = z.string().min(1);
+
+const text = (most: number) => z.string().max(most, `must have ${most} characters at most`);
 
 const brokers = z
   .string()
@@ -119,6 +122,14 @@ function checkRetention(ages: Readonly<Record<string, unknown>>, context: z.Refi
   }
 }
 
+/** Without a key of its own anybody could work out which of a thousand user ids a pseudonym stands for. */
+function checkPrivacy(settings: Readonly<Record<string, unknown>>, context: z.RefinementCtx): void {
+  if (settings["API_USER_ID"] !== "hash" || settings["API_PII_KEY"] !== undefined) return;
+  const message =
+    "must be set for API_USER_ID=hash: 16 to 256 characters, such as openssl rand -hex 16 writes";
+  context.addIssue({ code: "custom", path: ["API_PII_KEY"], message });
+}
+
 /** Seconds each is kept, by its name in the table `retention`. */
 export function keepOf(ages: z.output<typeof retentionSettings>) {
   return {
@@ -165,8 +176,17 @@ export const apiSettings = z.object({
   API_SIM_HEADERS: z
     .enum(["on", "off"], "must be on (a request may ask for its own delay and error) or off")
     .default("off"),
+  API_RATE_LIMIT: rateSetting.optional(), // of each client; none: not limited
+  API_USER_ID: z.enum(["keep", "drop", "hash"], "must be keep, drop or hash (a pseudonym)").default("keep"),
+  API_PII_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, TOKEN)
+    .optional(), // of the pseudonyms
+  API_REDACT: z
+    .enum(["on", "off"], "must be on (secrets, e-mail addresses and card numbers become ***) or off")
+    .default("off"),
   API_BUFFER_RECORDS: count("must be a whole number from 100 to 10000000", 100, 10_000_000).default(100_000),
-  RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
+  RUSHHOUR_INSTANCE: text(128).optional(),
 });
 
 export const consumerSettings = z.object({
@@ -175,11 +195,11 @@ export const consumerSettings = z.object({
   ...retentionSettings.shape,
   CONSUMER_HOST: host.default("127.0.0.1"),
   CONSUMER_PORT: port.default(8082),
-  CONSUMER_GROUP: z.string().min(1).max(255).default("rushhour"),
+  CONSUMER_GROUP: text(255).default("rushhour"),
   CONSUMER_INCIDENTS: z
     .enum(["on", "off"], "must be on (incidents of kind consumer-lag slow it down) or off")
     .default("on"),
-  RUSHHOUR_INSTANCE: z.string().min(1).max(128).optional(),
+  RUSHHOUR_INSTANCE: text(128).optional(),
 });
 
 export const producerSettings = z.object({
@@ -219,10 +239,11 @@ export function readSettings<S extends z.ZodObject>(
   const parsed = schema
     .superRefine(checkRetention, { when: () => true })
     .superRefine(checkTransport, { when: () => true })
+    .superRefine(checkPrivacy, { when: () => true })
     .safeParse(input);
   for (const issue of parsed.error?.issues ?? []) {
     const key = String(issue.path[0]);
-    problems.push(`${named[key] ?? key}=${shownValue(key, input[key] ?? "")} ${issue.message}`);
+    problems.push(`${named[key] ?? key}=${shownValue(key, input[key])} ${issue.message}`);
   }
   if (problems.length > 0 || !parsed.success) {
     throw new RushhourError(
@@ -249,9 +270,16 @@ function fromFile(
 }
 
 /** The value of a setting as a message may show it. */
-function shownValue(key: string, value: string): string {
-  const isSecret = /_(TOKEN|PASSWORD)$/.test(key) || value.includes("-----BEGIN"); // a key, in place of its path
-  return isSecret && value !== "" ? "***" : redact(value);
+function shownValue(key: string, value: string | undefined): string {
+  const isSecret = /_(?:TOKEN|PASSWORD|PII_KEY)$/.test(key) || value?.includes("-----BEGIN"); // a key, in place of its path
+  if (isSecret) return value === undefined ? "(not set)" : "***";
+  return shorten(inOneLine(redact(value ?? "")));
+}
+
+const MOST_SHOWN = 120;
+
+function shorten(value: string): string {
+  return value.length <= MOST_SHOWN ? value : `${value.slice(0, MOST_SHOWN)}…`;
 }
 
 /** Passwords in URLs never reach a message, nor do those whose "/" or "@" makes it no URL. */

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { Counter } from "prom-client";
 import { messageOf, RushhourError } from "./errors.ts";
+import { HTTP_LIMITS, refuseExcess, serverOptions, type HttpLimits } from "./http-limits.ts";
 import type { Metrics } from "./metrics.ts";
 
 export interface HttpServer {
@@ -20,6 +21,7 @@ export interface ListenOptions {
   readonly port: number; // 0 takes a free one
   readonly metrics: Metrics;
   readonly wayOut: string; // what a person can do when the port is taken
+  readonly limits?: HttpLimits; // default: HTTP_LIMITS
 }
 
 /**
@@ -28,11 +30,11 @@ export interface ListenOptions {
  */
 export async function listen(
   app: { readonly fetch: FetchHandler },
-  { service, host, port, metrics, wayOut }: ListenOptions,
+  { service, host, port, metrics, wayOut, limits = HTTP_LIMITS }: ListenOptions,
 ): Promise<HttpServer> {
   const malformed = new Counter({
     name: "http_malformed_total",
-    help: "Requests that the HTTP parser refused: they reach no route and leave no record",
+    help: "Requests refused before any route: no HTTP, too large, too slow, too many at once; they leave no record",
     registers: [metrics.registry],
   });
   const listener = getRequestListener(app.fetch, {
@@ -41,8 +43,12 @@ export async function listen(
       return new Response(null, { status: error instanceof RequestError ? 400 : 500 });
     },
   });
-  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
-  refuseMalformed(server, () => malformed.inc());
+  const refusedExcess = refuseExcess(limits);
+  const server = createServer(serverOptions(limits), (incoming, outgoing) => {
+    if (refusedExcess(incoming, outgoing) === undefined) void listener(incoming, outgoing);
+    else malformed.inc();
+  });
+  refuseMalformed(server, limits.lingerMs, () => malformed.inc());
   countConnections(server, service, metrics);
   const connections = trackConnections(server);
   await bind(server, host, port, wayOut);
@@ -64,16 +70,24 @@ function countConnections(server: Server, service: string, metrics: Metrics): vo
 }
 
 /** Answers what the parser refuses, as Node would unasked. */
-function refuseMalformed(server: Server, count: () => void): void {
+function refuseMalformed(server: Server, lingerMs: number, count: () => void): void {
   const statusOf: Readonly<Record<string, string>> = {
     HPE_HEADER_OVERFLOW: "431 Request Header Fields Too Large",
+    HPE_CHUNK_EXTENSIONS_OVERFLOW: "413 Payload Too Large",
     ERR_HTTP_REQUEST_TIMEOUT: "408 Request Timeout",
   };
-  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+  const refused = new WeakSet<object>();
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    if (refused.has(socket) && error.code !== "ECONNRESET") return; // the rest of what it sent
     if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy(); // it left
+    refused.add(socket);
     count();
+    const { _httpMessage: answer } = socket as { _httpMessage?: { readonly _headerSent?: boolean } };
+    if (answer?._headerSent) return void socket.destroy(); // another answer has begun, and this would be part of it
     const status = statusOf[error.code ?? ""] ?? "400 Bad Request";
     socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    // Closed at once, with bytes unread, the system would take the answer back; a client that never leaves is made to.
+    setTimeout(() => socket.destroy(), lingerMs).unref();
   });
 }
 

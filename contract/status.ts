@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { routePath } from "hono/route";
 import type { Metrics } from "./metrics.ts";
 import { UNMATCHED } from "./request-log.ts";
+import { securityHeaders } from "./security-headers.ts";
 
 /** One dependency's state; `reason` says why it is not ready, `warning` what a person should look at although it is. */
 export interface DependencyState {
@@ -38,7 +39,7 @@ export function statusRoutes(service: string, metrics: Metrics, readiness: Readi
 /** {@link statusRoutes} as an app of its own, for processes that serve nothing else; its requests are counted too. */
 export function statusApp(service: string, metrics: Metrics, readiness: ReadinessCheck): Hono {
   const app = new Hono();
-  app.use(async (c, next) => {
+  app.use(securityHeaders, async (c, next) => {
     const startedMs = performance.now();
     await next();
     const labels = {

@@ -33,6 +33,9 @@ export const PUBLISHER_STATUS_TOPIC = "publisher-status";
 /** Runs of the simulator and their incidents (see simulation.ts). */
 export const SIMULATIONS_TOPIC = "simulations";
 
+/** What people changed (see audit.ts). */
+export const AUDIT_TOPIC = "audit";
+
 const DEFAULT_PARTITIONS = 6;
 
 /**
@@ -51,5 +54,6 @@ export function allTopics(partitions?: number, replication: Replication = "auto"
     ),
     topic(PUBLISHER_STATUS_TOPIC, 1),
     topic(SIMULATIONS_TOPIC, 1), // one partition: in the order of the run
+    topic(AUDIT_TOPIC, 1),
   ];
 }

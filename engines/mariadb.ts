@@ -29,7 +29,7 @@ export async function prepareMariadb(options: MariadbOptions): Promise<ProcessSp
   const { home, folder, port } = options;
   const own = join(home, "mariadb");
   const data = join(own, "data");
-  mkdirSync(own, { recursive: true });
+  mkdirSync(join(own, TMP), { recursive: true });
   if (!existsSync(join(data, "mysql"))) await createDataFolder(folder, own, data);
   const config = join(own, "my.cnf");
   const initFile = join(own, "init.sql");
@@ -47,6 +47,9 @@ export async function prepareMariadb(options: MariadbOptions): Promise<ProcessSp
   };
 }
 
+/** Of its own: at its start a server removes the temporary tables it finds, and in /tmp they may be another one's. */
+const TMP = "tmp";
+
 /** The owner's URL; the database in it is made by `migrate`. undefined before the first start. */
 export function mariadbUrl(home: string, port: number): string | undefined {
   const password = readPassword(home, ROOT_PASSWORD);
@@ -63,6 +66,7 @@ async function createDataFolder(folder: string, own: string, data: string): Prom
     `--basedir=${folder}`,
     `--datadir=${draft}`,
     `--lc-messages-dir=${join(folder, "share")}`,
+    `--tmpdir=${join(own, TMP)}`,
     "--auth-root-authentication-method=normal", // a password, set by the init file
     "--skip-test-db",
     ...AS_ROOT,
@@ -98,6 +102,7 @@ function serverConfig(options: MariadbOptions, data: string, initFile: string): 
     basedir: folder,
     datadir: data,
     "lc-messages-dir": join(folder, "share"),
+    tmpdir: join(home, "mariadb", TMP),
     port,
     "bind-address": "127.0.0.1",
     socket: socketPath(join(home, "mariadb")),

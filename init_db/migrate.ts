@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
+import { writeAudit } from "./audit.ts";
 import { connect, databaseOf } from "./database.ts";
 import type { Connection, Row } from "./database.ts";
 import { lockHolder, tryLock } from "./locks.ts";
@@ -8,6 +9,8 @@ import { seedBounds } from "./retention.ts";
 import type { Keep } from "./retention.ts";
 import { ensureUsers } from "./users.ts";
 import type { Accounts } from "./users.ts";
+
+const MIGRATED = { via: "cli", action: "migrate", result: "done" } as const;
 
 const FOLDER = new URL("./migrations/", import.meta.url);
 
@@ -42,6 +45,8 @@ export async function migrate(ownerUrl: string, accounts: Accounts, keep: Keep):
     await connection.query(`USE ${name}`);
     await lock(connection);
     const applied = await applyNew(connection);
+    if (applied.length > 0)
+      await writeAudit(connection, { ...MIGRATED, target: database, detail: { applied } });
     await seedBounds(connection, keep, Date.now());
     const partitions = await ensurePartitions(connection);
     await ensureUsers(connection, database, accounts);

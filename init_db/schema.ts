@@ -239,6 +239,23 @@ export const incidents = mysqlTable(
   (table) => [index("run_id").on(table.runId), index("started_at").on(table.startedAt)],
 );
 
+/** 0110_audit_log.sql */
+export const auditLog = mysqlTable(
+  "audit_log",
+  {
+    auditId: char("audit_id", { length: 36 }).primaryKey(),
+    at: time("at").notNull(),
+    actor: varchar("actor", { length: 128 }).notNull(),
+    via: varchar("via", { length: 16 }).notNull(),
+    action: varchar("action", { length: 64 }).notNull(),
+    target: varchar("target", { length: 255 }).notNull(),
+    result: varchar("result", { length: 16 }).notNull(),
+    detail: json("detail").notNull(),
+    storedAt: time("stored_at").default(now).notNull(),
+  },
+  (table) => [index("at_time").on(table.at)],
+);
+
 /** 0009_api_routes.sql */
 export const apiRoutes = mysqlTable("api_routes", {
   routeId: count("route_id").primaryKey(),

@@ -12,6 +12,32 @@ export interface Accounts {
   readonly reader: Account;
 }
 
+/** What nobody but a migration changes: who may write the audit may add to it, no more. */
+const NEVER_UPDATED = ["audit_log", "schema_migrations"];
+
+/** UPDATE by table, because a right to the whole database cannot be taken back for one of its tables. */
+async function grantUpdates(connection: Connection, database: string, user: string): Promise<void> {
+  const [tables] = await connection.query<Row[]>(
+    `SELECT TABLE_NAME AS name FROM information_schema.TABLES
+      WHERE TABLE_SCHEMA = ? AND TABLE_TYPE = 'BASE TABLE' AND TABLE_NAME NOT IN (?)`,
+    [database, NEVER_UPDATED],
+  );
+  for (const { name } of tables) {
+    const table = `${connection.escapeId(database)}.${connection.escapeId(String(name))}`;
+    await connection.query(`GRANT UPDATE ON ${table} TO ?@'%'`, [user]);
+  }
+}
+
+/** Before there was an audit the writer might UPDATE the whole database. MySQL takes back only what was given. */
+async function revokeOldUpdate(connection: Connection, pattern: string, user: string): Promise<void> {
+  const [held] = await connection.query<Row[]>(
+    `SELECT 1 FROM information_schema.SCHEMA_PRIVILEGES
+      WHERE GRANTEE = ? AND PRIVILEGE_TYPE = 'UPDATE' AND CONCAT('\`', TABLE_SCHEMA, '\`') = ?`,
+    [`'${user}'@'%'`, pattern],
+  );
+  if (held.length > 0) await connection.query(`REVOKE UPDATE ON ${pattern}.* FROM ?@'%'`, [user]);
+}
+
 /** Users are server-wide, so the name carries the database; MySQL allows 32 characters. */
 export function userName(role: "writer" | "reader", database: string): string {
   const name = `rushhour_${role}_${database}`;
@@ -43,7 +69,9 @@ export async function ensureUsers(
   }
   // In a grant "_" and "%" of a database name are wildcards.
   const pattern = connection.escapeId(database.replace(/([_%])/g, "\\$1"));
-  await connection.query(`GRANT SELECT, INSERT, UPDATE ON ${pattern}.* TO ?@'%'`, [writer.user]);
+  await connection.query(`GRANT SELECT, INSERT ON ${pattern}.* TO ?@'%'`, [writer.user]);
+  await grantUpdates(connection, database, writer.user);
+  await revokeOldUpdate(connection, pattern, writer.user);
   for (const { name, kept } of PARTITIONED) {
     const table = `${connection.escapeId(database)}.${connection.escapeId(name)}`;
     const rights = `ALTER, CREATE, DROP${kept === "api_logs" ? "" : ", DELETE"}`; // partitions; folded rollups

@@ -27,17 +27,16 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const first = await start(1, { kafka: own, mariadb: MYSQL_URL === undefined });
   const others = own
     ? await Promise.all(
-        Array.from({ length: Number(project.config.maxWorkers) - 1 }, (_, n) =>
+        Array.from({ length: project.config.maxWorkers - 1 }, (_, n) =>
           start(n + 2, { kafka: true, mariadb: false }),
         ),
       )
     : [];
   const clusters = [KAFKA_BROKERS ?? first.kafkaBrokers, ...others.map(({ kafkaBrokers }) => kafkaBrokers)];
-  if (needsKafka)
-    project.provide(
-      "kafkaClusters",
-      clusters.flatMap((brokers) => brokers ?? []),
-    );
+  project.provide(
+    "kafkaClusters",
+    clusters.flatMap((brokers) => brokers ?? []),
+  );
   project.provide("mysqlUrl", MYSQL_URL ?? first.mysqlUrl!);
   return async () => {
     await Promise.all([first, ...others].map((engines) => engines.stop()));

@@ -16,6 +16,7 @@ import { allTopics } from "../contract/topics.ts";
 import { connect, openPool, urlOfUser, type Pool, type Row } from "../init_db/database.ts";
 import { migrate } from "../init_db/migrate.ts";
 import { userName, type Accounts } from "../init_db/users.ts";
+import { tryLock } from "../engines/pids.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type Kafka } from "../kafka/client.ts";
 
@@ -80,11 +81,23 @@ export async function numberOf(pool: Pool, sql: string, params: readonly unknown
   return Number(Object.values(row!)[0]);
 }
 
-/** Of the Kafka that only this worker uses. */
+/** Of the Kafka that only this worker uses; empty in tests that need none. */
 export function testBrokers(): string[] {
   const clusters = inject("kafkaClusters");
-  return clusters[(Number(process.env["VITEST_POOL_ID"]) - 1) % clusters.length]!.split(",");
+  leased ??= clusters.find(isMine);
+  if (leased === undefined && clusters.length > 0)
+    throw new Error(`other test files use ${clusters.join(" and ")}`);
+  return leased?.split(",") ?? [];
 }
+
+let leased: string | undefined; // until this process ends: a lock of a process that is gone is free
+
+function isMine(brokers: string): boolean {
+  const lock = tryLock(leaseOf(brokers));
+  return "release" in lock || lock.holder.pid === process.pid;
+}
+
+const leaseOf = (brokers: string) => join(tmpdir(), `rushhour-test-${brokers.replaceAll(/\W/g, "-")}`);
 
 export const testKafka = (): Kafka =>
   createKafka({ brokers: testBrokers(), clientId: "rushhour-test", logger: silent });

@@ -1,7 +1,10 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context, MiddlewareHandler } from "hono";
+import { Counter, type Registry } from "prom-client";
+import { bearerToken } from "../../contract/bearer-token.ts";
+import { clientOf } from "../../contract/client-address.ts";
 import { isLoopback } from "../../contract/loopback.ts";
 import { problem } from "../problem.ts";
+import { remoteAddressOf } from "./rate-limit.ts";
 
 /**
  * Lets only those to the control routes who may: with the token, whoever brings it; without one, programs of this machine, and
@@ -9,19 +12,33 @@ import { problem } from "../problem.ts";
  * name of theirs that leads to 127.0.0.1 (DNS rebinding) shows in the request's host, another origin in its `origin`.
  * @param host the address the server listens on
  */
-export function adminGuard(token: string | undefined, host: string): MiddlewareHandler {
-  const refuse = token === undefined ? refuseStrangers(host) : refuseOtherTokens(token);
+export function adminGuard(token: string | undefined, host: string, registry: Registry): MiddlewareHandler {
+  const refuse = token === undefined ? refuseStrangers(host) : refuseOtherTokens(token, registry);
   return async function adminGuard(c, next) {
     return refuse(c) ?? next();
   };
 }
 
-function refuseOtherTokens(token: string): (c: Context) => Response | undefined {
-  const digest = (text: string) => createHash("sha256").update(text).digest(); // of one length, for the comparison
-  const expected = digest(token);
+function refuseOtherTokens(token: string, registry: Registry): (c: Context) => Response | undefined {
+  const check = bearerToken(token);
+  const refused = new Counter({
+    name: "api_auth_failures_total",
+    help: "Requests to /__admin without the right token",
+    registers: [registry],
+  });
   return (c) => {
-    const given = /^Bearer +(\S+)$/i.exec(c.req.header("authorization") ?? "")?.[1] ?? "";
-    if (timingSafeEqual(digest(given), expected)) return undefined;
+    const verdict = check(c.req.header("authorization"), clientOf(remoteAddressOf(c)));
+    if (verdict.is === "right") return undefined;
+    refused.inc();
+    if (verdict.is === "blocked") {
+      c.header("retry-after", String(verdict.retryAfterS));
+      return problem(
+        c,
+        429,
+        "RATE_LIMITED",
+        "too many wrong tokens; retry-after says when the next one is looked at",
+      );
+    }
     c.header("www-authenticate", 'Bearer realm="rushhour"');
     return problem(c, 401, "UNAUTHORIZED", "send authorization: Bearer with the value of API_ADMIN_TOKEN");
   };

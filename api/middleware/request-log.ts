@@ -13,6 +13,7 @@ import {
   type RequestLog,
 } from "../../contract/request-log.ts";
 import type { Publish } from "../../producer/publish.ts";
+import { pseudonym, redactSecrets } from "./redact.ts";
 
 export interface RequestLogOptions {
   /** Name of the service in each record; a function names it by request. Default "api". */
@@ -30,6 +31,13 @@ export interface RequestLogOptions {
   readonly writeAhead?: boolean;
   /** Zeroes the host part of client addresses: the last byte of IPv4, all behind the first 48 bits of IPv6. */
   readonly maskIp?: boolean;
+  /** What is kept of `userId`: all of it, nothing, or a pseudonym by HMAC-SHA-256 that no one can undo without the key. Default "keep". */
+  readonly userIds?: "keep" | "drop" | { readonly hashKey: string };
+  /**
+   * Replaces bearer tokens, passwords, e-mail addresses and numbers as long as a card's by `***` in path, user agent, error
+   * message and stack.
+   */
+  readonly redact?: boolean;
   /**
    * Further fields of the record, such as `{ tenant: "acme" }`; asked for when the response is done. They are kept in
    * the JSON column `extra`; none can take the place of a field of {@link RequestLog}.
@@ -201,6 +209,14 @@ interface Outcome {
 /** Builds records; what does not change between requests is worked out once. */
 function describer(options: RequestLogOptions) {
   const { service = "api", instance = hostname(), userId, isDebug, maskIp = false, extra } = options;
+  const { userIds = "keep" } = options;
+  const shown =
+    typeof userIds === "object"
+      ? (id: string | undefined) => (id === undefined ? undefined : pseudonym(id, userIds.hashKey))
+      : (id: string | undefined) => (userIds === "drop" ? undefined : id);
+  const clean = options.redact === true ? redactSecrets : (text: string) => text;
+  const kept = (text: string | undefined, length: number) =>
+    text === undefined ? undefined : cut(clean(cut(text, 2 * length)), length); // what is cut is not searched
   const name = typeof service === "string" ? () => service : service;
 
   return function describe(c: Context, outcome: Outcome): RequestLog {
@@ -223,20 +239,20 @@ function describer(options: RequestLogOptions) {
       service: cut(answerOf(name, c) ?? "api", MAX_LENGTH.service),
       instance,
       endpoint: isMiddlewareOnly(endpoint, statusCode) ? UNMATCHED : cut(endpoint, MAX_LENGTH.endpoint),
-      path: cut(req.path, MAX_LENGTH.path),
+      path: kept(req.path, MAX_LENGTH.path) ?? "",
       method: req.method,
       status_code: statusCode,
       response_time_ms: Math.round(elapsedMs * 1000) / 1000,
-      user_agent: cut(header("user-agent"), MAX_LENGTH.user_agent),
+      user_agent: kept(header("user-agent"), MAX_LENGTH.user_agent),
       client_ip: maskIp ? masked(address) : address,
       // The length of a chunked body is declared by nobody.
       bytes_in: header("transfer-encoding") ? undefined : declaredLength(header("content-length")),
       bytes_out: bytesOut,
-      user_id: cut(answerOf(userId, c), MAX_LENGTH.user_id),
+      user_id: cut(shown(answerOf(userId, c)), MAX_LENGTH.user_id),
       client_request_id: cut(header("x-request-id"), MAX_LENGTH.client_request_id),
       run_id: cut(header("x-run-id"), MAX_LENGTH.run_id),
       trace_id: traceId(header("traceparent")),
-      ...(statusCode >= 400 && errorOf(error, aborted)),
+      ...(statusCode >= 400 && errorOf(error, aborted, kept)),
     };
     const further = answerOf(extra, c);
     return further === undefined ? record : { ...further, ...record };
@@ -263,14 +279,16 @@ function levelOf(statusCode: number, uncaught: boolean, debug: boolean): Level {
   return debug && level === "INFO" ? "DEBUG" : level;
 }
 
-function errorOf(error: Error | undefined, aborted: boolean) {
+type Kept = (text: string | undefined, length: number) => string | undefined;
+
+function errorOf(error: Error | undefined, aborted: boolean, kept: Kept) {
   if (aborted)
     return { error_type: "ClientClosedRequest", error_message: "the client left before the answer" };
   if (!error) return undefined;
   return {
     error_type: cut(error.name, MAX_LENGTH.error_type),
-    error_message: cut(error.message, MAX_LENGTH.error_message),
-    stack: error instanceof HTTPException ? undefined : cut(error.stack, MAX_LENGTH.stack),
+    error_message: kept(error.message, MAX_LENGTH.error_message),
+    stack: error instanceof HTTPException ? undefined : kept(error.stack, MAX_LENGTH.stack),
   };
 }
 
@@ -299,7 +317,7 @@ function traceId(traceparent: string | undefined): string | undefined {
   return traceparent && /^[\da-f]{2}-([\da-f]{32})-[\da-f]{16}-[\da-f]{2}/.exec(traceparent)?.[1];
 }
 
-function masked(address: string | undefined): string | undefined {
+export function masked(address: string | undefined): string | undefined {
   if (address === undefined) return undefined;
   const v4 = address.replace(/^::ffff:(?=\d+\.)/i, "");
   if (v4.includes(".")) return v4.replace(/\.\d+$/, ".0");

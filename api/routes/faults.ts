@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { Hono, type Context } from "hono";
-import { faultSchemaOf, faultStateSchema } from "../../contract/faults.ts";
+import type { AuditEntry } from "../../contract/audit.ts";
+import { faultSchemaOf, faultStateSchema, type FaultState as State } from "../../contract/faults.ts";
 import { MAX_ACTIVE_FAULTS, type Faults } from "../faults.ts";
 import { jsonBody } from "../json-body.ts";
 import { json, problem, Problem, PROBLEMS, refuseInvalid } from "../problem.ts";
@@ -33,9 +34,10 @@ const Id = z.object({
   id: z.string().openapi({ param: { name: "id", in: "path" }, example: "payments-down" }),
 });
 
-const control = { tags: ["control"], security: [{ adminToken: [] }] };
+const control = { tags: ["control"], security: [{ adminToken: [] }, {}] }; // without a token for this machine only
 const refusals = {
   401: json(Problem, "The token is missing or wrong"),
+  429: json(Problem, "Too many wrong tokens; `retry-after` says when the next one is looked at"),
   403: json(
     Problem,
     "Without API_ADMIN_TOKEN only this machine may, and only while the API listens to it alone",
@@ -110,30 +112,46 @@ const DOCUMENT = {
   },
 };
 
+export type AuditFault = (
+  c: Context,
+  action: "fault.start" | "fault.end" | "fault.replace",
+  target: string,
+  result: AuditEntry["result"],
+  detail: AuditEntry["detail"],
+) => void;
+
 /**
  * The fault control; whoever mounts it guards `/__admin/*`. It has a document of its own: who makes requests from the
  * shop's, such as `rushhour quick`, shall not break the shop with them.
  */
-export function faultsRoutes(faults: Faults): Hono {
+export function faultsRoutes(faults: Faults, audit: AuditFault): Hono {
   const routes = new OpenAPIHono({ defaultHook: refuseInvalid })
     .openapi(listFaults, (c) => c.json({ faults: faults.list() }, 200))
     .openapi(startFault, (c) => {
-      const state = faults.start(c.req.valid("json"));
+      const fault = c.req.valid("json");
+      const state = faults.start(fault);
+      audit(c, "fault.start", fault.id, state ? "done" : "refused", { ...fault });
       return state ? c.json(state, 201) : refuseMore(c);
     })
     .openapi(replaceFaults, (c) => {
-      faults.endAll();
+      const ended = faults.endAll().map(({ id }) => id);
       const started = c.req.valid("json").faults.map((fault) => faults.start(fault)!); // there is room for so many
+      audit(c, "fault.replace", "all", "done", { ended, started: started.map(({ id }) => id) });
       return c.json({ faults: started }, 200);
     })
     .openapi(endFault, (c) => {
       const { id } = c.req.valid("param");
       const state = faults.end(id);
+      audit(c, "fault.end", id, state ? "done" : "refused", state ? countsOf(state) : {});
       return state
         ? c.json(state, 200)
         : problem(c, 404, "FAULT_UNKNOWN", `no fault of the last hour has the id ${id}`);
     })
-    .openapi(endFaults, (c) => c.json({ faults: faults.endAll() }, 200));
+    .openapi(endFaults, (c) => {
+      const ended = faults.endAll();
+      audit(c, "fault.end", "all", "done", { ended: ended.map(({ id }) => id) });
+      return c.json({ faults: ended }, 200);
+    });
   routes.openAPIRegistry.registerComponent("securitySchemes", "adminToken", {
     type: "http",
     scheme: "bearer",
@@ -142,6 +160,10 @@ export function faultsRoutes(faults: Faults): Hono {
   const undocumented = new Hono();
   undocumented.route("/", routes);
   return undocumented;
+}
+
+function countsOf({ requests_seen, requests_affected }: State) {
+  return { requests_seen, requests_affected };
 }
 
 function refuseMore(c: Context) {

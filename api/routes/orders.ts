@@ -6,7 +6,12 @@ import { MAX_ORDERS, ORDERS_PER_DELIVERY } from "../shop.ts";
 import type { Refusal, Shop } from "../shop.ts";
 import { IdParam, Page, PageOf } from "./paging.ts";
 
-const idOf = (what: string) => z.int(`must be the id of a ${what}`).min(1, `must be the id of a ${what}`);
+/** The greatest whole number that JavaScript tells from its neighbours; what is beyond is refused, so it is documented. */
+const MAX_ID = Number.MAX_SAFE_INTEGER;
+const idOf = (what: string) => {
+  const rule = `must be the id of a ${what}`;
+  return z.int(rule).min(1, rule).max(MAX_ID, rule);
+};
 const QUANTITY = "must be a whole number from 1 to 100";
 const ITEMS = "must be a list of 1 to 50 items";
 

@@ -1,15 +1,17 @@
 import { setInterval } from "node:timers/promises";
 import { Hono } from "hono";
 import type { Context, MiddlewareHandler } from "hono";
-import { bearerAuth } from "hono/bearer-auth";
 import { bodyLimit } from "hono/body-limit";
 import { streamSSE } from "hono/streaming";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { z } from "zod";
+import { Counter, type Registry } from "prom-client";
+import { bearerToken } from "../../contract/bearer-token.ts";
 import { EXIT, messageOf, RushhourError } from "../../contract/errors.ts";
 import { listen } from "../../contract/listen.ts";
 import type { HttpServer } from "../../contract/listen.ts";
 import { createMetrics } from "../../contract/metrics.ts";
+import { securityHeaders } from "../../contract/security-headers.ts";
 import { statusRoutes } from "../../contract/status.ts";
 import { changeSchema, liveFaultSchema } from "./bodies.ts";
 import type { RunControl } from "./run-control.ts";
@@ -33,12 +35,12 @@ export async function createControlServer({ port, token, run }: ControlServerOpt
   const metrics = createMetrics();
   const closing = new AbortController();
   const app = new Hono();
-  app.use(refuseForeign);
+  app.use(securityHeaders, refuseForeign);
   app.route(
     "/",
     statusRoutes("simulator", metrics, () => ({})),
   );
-  if (token !== undefined) app.use("/v1/*", askFor(token));
+  if (token !== undefined) app.use("/v1/*", askFor(token, metrics.registry));
   app.route("/v1", controlRoutes(run, closing.signal));
   app.notFound((c) =>
     refuse(c, 404, "ROUTE_UNKNOWN", `there is no ${c.req.method} ${c.req.path}; see docs/control.md`),
@@ -131,20 +133,41 @@ function isLoopback(url: string): boolean {
   return /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(URL.parse(url)?.hostname ?? "");
 }
 
-function askFor(token: string): MiddlewareHandler {
-  const message = problemOf("UNAUTHORIZED", "this run's control asks for its token: authorization: Bearer …");
-  return bearerAuth({
-    token,
-    noAuthenticationHeader: { message },
-    invalidAuthenticationHeader: { message },
-    invalidToken: { message },
+/** It listens on 127.0.0.1 alone, so that all who ask are one client. */
+function askFor(token: string, registry: Registry): MiddlewareHandler {
+  const check = bearerToken(token);
+  const refused = new Counter({
+    name: "control_auth_failures_total",
+    help: "Requests to /v1 without the right token",
+    registers: [registry],
   });
+  return async (c, next) => {
+    const verdict = check(c.req.header("authorization"), "127.0.0.1");
+    if (verdict.is === "right") return next();
+    refused.inc();
+    if (verdict.is === "blocked") {
+      c.header("retry-after", String(verdict.retryAfterS));
+      return refuse(
+        c,
+        429,
+        "RATE_LIMITED",
+        "too many wrong tokens; retry-after says when the next one is looked at",
+      );
+    }
+    c.header("www-authenticate", 'Bearer realm="rushhour"');
+    return refuse(c, 401, "UNAUTHORIZED", "this run's control asks for its token: authorization: Bearer …");
+  };
 }
 
 type Body<T> =
   { readonly valid: true; readonly value: T } | { readonly valid: false; readonly refusal: Response };
 
 async function readBody<T>(c: Context, schema: z.ZodType<T>): Promise<Body<T>> {
+  if ((c.req.header("content-encoding") ?? "identity").toLowerCase() !== "identity") {
+    c.header("accept-encoding", "identity");
+    const message = "the body must not be compressed; send it without content-encoding";
+    return { valid: false, refusal: refuse(c, 415, "BODY_ENCODED", message) };
+  }
   const text = await c.req.text();
   if (!/^application\/json\s*(?:;.*)?$/i.test(c.req.header("content-type") ?? "")) {
     const message = "the body must be JSON with content-type: application/json";
