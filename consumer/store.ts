@@ -263,10 +263,11 @@ function insertDeadLetters<Row>({ cluster, topic, partition }: Span, entries: re
     ({ record, rejection }) =>
       `(${text(cluster)},${text(topic)},${number(partition)},${number(record.offset)},${text(rejection!.reason)},` +
       `${text(rejection!.detail.slice(0, 1024))},${bytes(record.key?.subarray(0, 1024) ?? null)},${bytes(record.value)},` +
-      `${text(rejection!.request_id ?? null)},${text(rejection!.run_id ?? null)},${numberOf(record.value)},${datetime(record.timeMs)})`,
+      `${text(rejection!.request_id ?? null)},${text(rejection!.run_id ?? null)},${numberOf(record.value)},` +
+      `${datetime(record.timeMs)},${text(record.origin ?? null)})`,
   );
   return `INSERT INTO dead_letters (cluster, topic, \`partition\`, \`offset\`, reason, detail, record_key, value,
-      request_id, run_id, source, seq, record_time) VALUES ${values.join(",\n")} ON DUPLICATE KEY UPDATE id = dead_letters.id`;
+      request_id, run_id, source, seq, record_time, first_origin) VALUES ${values.join(",\n")} ON DUPLICATE KEY UPDATE id = dead_letters.id`;
 }
 
 /** `source, seq` as a publisher put them at the end of a record, whatever stands before. */

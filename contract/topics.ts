@@ -33,6 +33,9 @@ export const PUBLISHER_STATUS_TOPIC = "publisher-status";
 /** Runs of the simulator and their incidents (see simulation.ts). */
 export const SIMULATIONS_TOPIC = "simulations";
 
+/** Copies of dead letters, for whoever wants them as a stream; the table is the truth. */
+export const DEAD_LETTERS_TOPIC = "dead-letters";
+
 const DEFAULT_PARTITIONS = 6;
 
 /**
@@ -51,5 +54,6 @@ export function allTopics(partitions?: number, replication: Replication = "auto"
     ),
     topic(PUBLISHER_STATUS_TOPIC, 1),
     topic(SIMULATIONS_TOPIC, 1), // one partition: in the order of the run
+    topic(DEAD_LETTERS_TOPIC, 1),
   ];
 }
