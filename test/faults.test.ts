@@ -107,6 +107,7 @@ const statements = (like: string) =>
 
 interface Outage {
   readonly name: string;
+  readonly onMySql?: false;
   readonly says: RegExp;
   readonly begin: () => Promise<unknown>;
   readonly end: () => Promise<unknown>;
@@ -163,6 +164,7 @@ const OUTAGES: readonly Outage[] = [
   },
   {
     name: "a column that wants what nobody knows",
+    onMySql: false, // whose LOAD DATA writes 0 without a warning
     says: /default value/,
     begin: () => run("ALTER TABLE api_logs ADD COLUMN wanted INT NOT NULL"),
     end: () => run("ALTER TABLE api_logs DROP COLUMN wanted"),
@@ -170,7 +172,8 @@ const OUTAGES: readonly Outage[] = [
 ];
 
 describe("an outage is waited out, said, and makes no dead letter:", () => {
-  test.each(OUTAGES)("$name", async ({ says, begin, end }) => {
+  test.for(OUTAGES)("$name", async ({ says, begin, end, onMySql = true }, context) => {
+    context.skip(!isMariaDb && !onMySql, "MySQL is content");
     const before = await count("dead_letters");
     await begin();
     try {
