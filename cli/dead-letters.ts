@@ -203,7 +203,9 @@ function textOf(bytes: unknown): string | null {
 async function replay(ids: readonly number[], settings: FilterSettings, again: boolean): Promise<void> {
   const chosen = conditionOf(settings, ids);
   const condition =
-    again || ids.length > 0 ? chosen : { ...chosen, sql: `${chosen.sql} AND replayed_at IS NULL` };
+    again || ids.length > 0
+      ? chosen
+      : { ...chosen, sql: `${chosen.sql} AND replayed_at IS NULL AND value IS NOT NULL` };
   const brokers = brokersOf(settings);
   const logger = createLogger("dead-letters");
   await asOwner(settings, async (connection) => {

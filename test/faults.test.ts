@@ -263,6 +263,30 @@ test("a refused value makes a dead letter of its record alone, whatever the serv
   expect(consumer.readiness().database).toEqual({ ready: true });
 });
 
+test("a record too large for the database is set aside without its value, and stops nothing", async () => {
+  const [before, [limit]] = [
+    await count("dead_letters"),
+    await rowsOf(database.pool, "SELECT @@GLOBAL.max_allowed_packet AS bytes"),
+  ];
+  await run("SET GLOBAL max_allowed_packet = 1048576");
+  try {
+    await endWriters();
+    await producer.send(new Map([["info-logs", ["x".repeat(1_000_000)]]]));
+    sent++;
+    await send();
+    await untilAllIsStored(before + 1);
+  } finally {
+    await run(`SET GLOBAL max_allowed_packet = ${String(limit!["bytes"])}`);
+    await endWriters();
+  }
+  const [letter] = await rowsOf(
+    database.pool,
+    "SELECT detail, value FROM dead_letters ORDER BY id DESC LIMIT 1",
+  );
+  expect(letter).toMatchObject({ value: null });
+  expect(letter!["detail"]).toMatch(/^value of 1000000 bytes left out/);
+});
+
 async function failureOf(work: Promise<unknown>): Promise<unknown> {
   try {
     await work;
