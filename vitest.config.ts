@@ -9,8 +9,8 @@ const databaseTests = [
   ...["schema", "sql", "sql-examples", "store", "upkeep", "views"],
 ].map((name) => `test/${name}.test.ts`);
 
-/** What measures time, or starts everything at once: alone on the machine. */
-const lonelyTests = ["ledger", "load-commands", "replay", "simulations", "up"].map(
+/** What measures time, starts everything at once, or makes the server read-only: alone on the machine. */
+const lonelyTests = ["faults", "ledger", "load-commands", "replay", "simulations", "up"].map(
   (name) => `test/${name}.test.ts`,
 );
 

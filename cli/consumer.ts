@@ -50,6 +50,7 @@ async function runConsumer(options: { host?: string; port?: string; group?: stri
     ...{ ...kafkaOf(settings), group: settings.CONSUMER_GROUP, writerUrl, logger, metrics },
     instance: settings.RUSHHOUR_INSTANCE,
     incidents: settings.CONSUMER_INCIDENTS === "on",
+    breakerRecords: settings.CONSUMER_BREAKER_RECORDS,
     keep: keepOf(settings),
     onCrash: (error) => crash.resolve(error),
   });

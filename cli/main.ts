@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   producer: async () => (await import("./producer.ts")).producerCommand(),
   backfill: async () => (await import("./backfill.ts")).backfillCommand(),
   spool: async () => (await import("./spool.ts")).spoolCommand(),
+  "dead-letters": async () => (await import("./dead-letters.ts")).deadLettersCommand(),
   retention: async () => (await import("./retention.ts")).retentionCommand(),
   reconcile: async () => (await import("./reconcile.ts")).reconcileCommand(),
   migrate: async () => (await import("./migrate.ts")).migrateCommand(),

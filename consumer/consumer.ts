@@ -1,6 +1,5 @@
 import { hostname } from "node:os";
 import { Counter, Gauge } from "prom-client";
-import { messageOf } from "../contract/errors.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
 import type { DependencyState } from "../contract/status.ts";
@@ -9,8 +8,12 @@ import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type KafkaServers } from "../kafka/client.ts";
 import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
 import { audits } from "./audit.ts";
+import { createBatchProducer } from "../kafka/producer.ts";
+import { createBreaker } from "./breaker.ts";
 import { openIngestConnections } from "./connection.ts";
+import { deadLetterCopies } from "./dead-letter-copies.ts";
 import { decodeAll, type Entry } from "./decode.ts";
+import { explain } from "./faults.ts";
 import type { Kind } from "./kind.ts";
 import { outlast } from "./outage.ts";
 import { partitionUpkeep } from "./partition-upkeep.ts";
@@ -46,6 +49,8 @@ export interface ConsumerOptions extends KafkaServers {
   readonly instance?: string | undefined;
   /** Whether incidents of kind consumer-lag slow it down; default true. */
   readonly incidents?: boolean;
+  /** Dead letters of a topic within a minute, more than half of its records, that pause it; 0: never. Default 1000. */
+  readonly breakerRecords?: number;
   /** How long rows are kept; one consumer of a database sees to it. */
   readonly keep: Keep;
   readonly logger: Logger;
@@ -71,10 +76,10 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const origins = countOrigins(metrics);
   const requests = requestLogs();
   const groups = groupsOf(requests);
-  // Those that store, one that looks up positions, one that looks up incidents.
+  // Those that store, one that looks up positions, one incidents, one the pauses of topics.
   const connections = openIngestConnections(
     options.writerUrl,
-    groups.reduce((sum, { concurrency }) => sum + concurrency, 2),
+    groups.reduce((sum, { concurrency }) => sum + concurrency, 3),
   );
   const rows = createStore(connections);
   const kafka = createKafka({ ...options, clientId: "rushhour-consumer" });
@@ -84,9 +89,16 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
     ),
   );
   const partitionTask = partitionUpkeep({ keep: options.keep, logger, metrics });
+  const copies = createBatchProducer(kafka);
   const upkeep = startUpkeep({
     ...{ writerUrl: options.writerUrl, logger, metrics },
-    tasks: [partitionTask, ...rollupUpkeep({ logger, metrics })],
+    tasks: [partitionTask, deadLetterCopies(copies, logger), ...rollupUpkeep({ logger, metrics })],
+  });
+  const breaker = createBreaker({
+    ...{ connections, limit: options.breakerRecords ?? 1_000, topics: [...kinds.keys()], logger, metrics },
+    onResumed: (topic) => {
+      for (const member of members) member.resume(topic);
+    },
   });
   const expired = sayExpired(logger);
   const slowdown = (options.incidents ?? true) ? watchSlowdown(connections, logger, metrics) : NO_SLOWDOWN;
@@ -99,6 +111,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   let cluster = "";
   let admin: KafkaAdmin | undefined;
   const members: GroupMember[] = [];
+  const failing = { kafka: new Map<symbol, string>(), database: new Map<symbol, string>() }; // why, by piece of work
   const assigned = new Map<string, number>(); // partitions held, by group
 
   /** Waits out an outage of one dependency and keeps its state true. */
@@ -107,21 +120,23 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
     work: () => Promise<T>,
     isAlive: () => boolean = () => !closing,
   ): Promise<T> {
+    const own = Symbol(dependency);
+    const others = failing[dependency];
     const result = await outlast(work, {
       isAlive,
       onFailure(error, delayMs) {
-        if (state[dependency].ready || state[dependency].reason !== messageOf(error)) {
-          logger.warn(
-            { reason: messageOf(error), retryMs: Math.round(delayMs) },
-            `${dependency} is away; waiting for it`,
-          );
+        const reason = explain(error);
+        if (![...others.values()].includes(reason)) {
+          logger.warn({ reason, retryMs: Math.round(delayMs) }, `${dependency} is away; waiting for it`);
         }
-        state[dependency] = { ready: false, reason: messageOf(error) };
+        others.set(own, reason);
+        state[dependency] = { ready: false, reason };
         metrics.processingErrors.inc({ service: "consumer", error_type: `${dependency}_outage` });
       },
-    });
-    if (!state[dependency].ready) logger.info(`${dependency} is there`);
-    state[dependency] = { ready: true };
+    }).finally(() => others.delete(own));
+    const [reason] = others.values(); // one topic may be stored while another one's table is missing
+    if (reason === undefined && !state[dependency].ready) logger.info(`${dependency} is there`);
+    state[dependency] = reason === undefined ? { ready: true } : { ready: false, reason };
     return result;
   }
 
@@ -159,6 +174,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
     expired.add(stored.expired);
     origins.count(entries, kind);
     own.lag.set({ topic, partition }, Number(batch.highWatermark - stored.position));
+    if (stored.deadLettered > 0) await breaker.check();
     return stored.position;
   }
 
@@ -176,6 +192,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       admin ??= await connectAdmin(kafka);
       cluster = await admin.clusterId();
     });
+    await outlastOutageOf("database", () => breaker.open(cluster));
     for (const { suffix, kinds, concurrency } of groups) {
       const group = `${options.group}${suffix}`;
       const topics = kinds.flatMap((kind) => kind.topics);
@@ -186,7 +203,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   function join(group: string, topics: readonly string[], concurrency: number): Promise<GroupMember> {
     return joinGroup({
       ...{ kafka, cluster, group, topics, concurrency, logger },
-      keeper: { position, store },
+      keeper: { position, store, isPaused: breaker.isPaused },
       onAssigned(partitions) {
         state.kafka = { ready: true };
         assigned.set(group, partitions);
@@ -205,15 +222,20 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 
   return {
     readiness() {
-      const warning = partitionTask.warning();
-      return warning === undefined ? state : { ...state, database: { ...state.database, warning } };
+      const [database, topics] = [partitionTask.warning(), breaker.warning()];
+      return {
+        kafka: topics === undefined ? state.kafka : { ...state.kafka, warning: topics },
+        database: database === undefined ? state.database : { ...state.database, warning: database },
+      };
     },
     async close() {
       closing = true;
       await started;
       slowdown.close();
+      breaker.close();
       expired.close();
       await upkeep.close();
+      await copies.close();
       await Promise.all(members.map((member) => member.close()));
       await admin?.close();
       await connections.close();

@@ -6,24 +6,24 @@ import { number, text } from "./literals.ts";
  * themselves that proves a gap, also long after retention has dropped the rows.
  */
 export function sourceCounts(rows: readonly RequestLogRow[], shard: number): string[] {
-  const counts = new Map<string, { stored: number; highest: number }>();
+  const counts = new Map<string, { rows: number; highest: number }>();
   for (const { source, seq } of rows) {
     if (source === null || seq === null) continue;
     const count = counts.get(source);
     if (count) {
-      count.stored++;
+      count.rows++;
       count.highest = Math.max(count.highest, seq);
-    } else counts.set(source, { stored: 1, highest: seq });
+    } else counts.set(source, { rows: 1, highest: seq });
   }
   if (counts.size === 0) return [];
   const values = [...counts]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(
-      ([source, { stored, highest }]) =>
-        `(${text(source)},${number(shard)},${number(stored)},${number(highest)})`,
+      ([source, { rows, highest }]) =>
+        `(${text(source)},${number(shard)},${number(rows)},${number(highest)})`,
     );
   return [
-    `INSERT INTO ingest_sources (source, shard, stored, highest_seq) VALUES ${values.join(",")}
-     ON DUPLICATE KEY UPDATE stored = stored + VALUES(stored), highest_seq = GREATEST(highest_seq, VALUES(highest_seq))`,
+    `INSERT INTO ingest_sources (source, shard, rows_in, highest_seq) VALUES ${values.join(",")}
+     ON DUPLICATE KEY UPDATE rows_in = rows_in + VALUES(rows_in), highest_seq = GREATEST(highest_seq, VALUES(highest_seq))`,
   ];
 }

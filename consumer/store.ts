@@ -1,7 +1,14 @@
 import type { Row as SqlRow } from "../init_db/database.ts";
 import { boundsIn, SELECT_BOUNDS, type Bounds } from "../init_db/retention.ts";
 import type { Entry } from "./decode.ts";
-import { DEADLOCK, isPoison, LOCAL_IS_OFF, sqlErrorNumber, VALUE_MUST_NOT_BE_NULL } from "./faults.ts";
+import {
+  DEADLOCK,
+  explain,
+  isPoison,
+  LOCAL_IS_OFF,
+  sqlErrorNumber,
+  VALUE_MUST_NOT_BE_NULL,
+} from "./faults.ts";
 import type { IngestConnection, IngestConnections } from "./connection.ts";
 import type { Aging, Kind } from "./kind.ts";
 import { bytes, datetime, number, text } from "./literals.ts";
@@ -79,7 +86,12 @@ export async function storeEntries<Row>(
 }
 
 function refused<Row>({ record, rejection }: Entry<Row>, error: unknown): Entry<Row> {
-  if (rejection) throw error; // the dead letter itself does not fit: a defect of ours, not of the record
+  if (rejection) {
+    if (record.value === null) throw error; // a defect of ours, not of the record
+    // The dead letter itself does not fit: Kafka has its value for some days, and here it would stop the partition for ever.
+    const detail = `value of ${record.value.length} bytes left out (${explain(error)}); ${rejection.detail}`;
+    return { record: { ...record, value: null }, rejection: { ...rejection, detail } };
+  }
   return { record, rejection: { reason: "refused_by_sql", detail: String(error).slice(0, 1024) } };
 }
 
@@ -263,10 +275,11 @@ function insertDeadLetters<Row>({ cluster, topic, partition }: Span, entries: re
     ({ record, rejection }) =>
       `(${text(cluster)},${text(topic)},${number(partition)},${number(record.offset)},${text(rejection!.reason)},` +
       `${text(rejection!.detail.slice(0, 1024))},${bytes(record.key?.subarray(0, 1024) ?? null)},${bytes(record.value)},` +
-      `${text(rejection!.request_id ?? null)},${text(rejection!.run_id ?? null)},${numberOf(record.value)},${datetime(record.timeMs)})`,
+      `${text(rejection!.request_id ?? null)},${text(rejection!.run_id ?? null)},${numberOf(record.value)},` +
+      `${datetime(record.timeMs)},${text(record.origin ?? null)})`,
   );
   return `INSERT INTO dead_letters (cluster, topic, \`partition\`, \`offset\`, reason, detail, record_key, value,
-      request_id, run_id, source, seq, record_time) VALUES ${values.join(",\n")} ON DUPLICATE KEY UPDATE id = dead_letters.id`;
+      request_id, run_id, source, seq, record_time, first_origin) VALUES ${values.join(",\n")} ON DUPLICATE KEY UPDATE id = dead_letters.id`;
 }
 
 /** `source, seq` as a publisher put them at the end of a record, whatever stands before. */

@@ -98,7 +98,7 @@ test("every setting has a default, but for the servers", () => {
       CONSUMER_HOST: "127.0.0.1",
       CONSUMER_PORT: 8082,
     },
-    ...{ CONSUMER_GROUP: "rushhour", CONSUMER_INCIDENTS: "on" },
+    ...{ CONSUMER_GROUP: "rushhour", CONSUMER_INCIDENTS: "on", CONSUMER_BREAKER_RECORDS: 1_000 },
     ...{ RETENTION_RAW: 35 * DAY_MS, RETENTION_10S: 2 * DAY_MS, RETENTION_1M: 90 * DAY_MS },
     ...{ RETENTION_1H: 730 * DAY_MS, RETENTION_1D: 3650 * DAY_MS },
   });

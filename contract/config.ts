@@ -199,6 +199,11 @@ export const consumerSettings = z.object({
   CONSUMER_INCIDENTS: z
     .enum(["on", "off"], "must be on (incidents of kind consumer-lag slow it down) or off")
     .default("on"),
+  CONSUMER_BREAKER_RECORDS: count(
+    "must be a whole number from 0 to 1000000000: dead letters of a topic within a minute that pause it, 0 never",
+    0,
+    1_000_000_000,
+  ).default(1_000),
   RUSHHOUR_INSTANCE: text(128).optional(),
 });
 

@@ -4,9 +4,37 @@ export interface ReceivedRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: bigint;
-  readonly timeMs: number; // Kafka's timestamp, Unix ms
+  readonly timeMs: number; // Kafka's timestamp, Unix ms; of a replayed record the first one's
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  readonly origin?: string | undefined; // of a replayed record: where it stood first, see originOf
+}
+
+/** Headers of a record that was sent again: where it stood first, and Kafka's time of it there. */
+export const ORIGIN_HEADER = "x-origin";
+export const ORIGIN_TIME_HEADER = "x-origin-time";
+
+/** Longest origin: a column of SQL holds it. */
+export const MAX_ORIGIN = 352;
+
+/** Where a record stands, as `cluster/topic/partition/offset`: what a record without an id is known by. */
+export function originOf(
+  record: Pick<ReceivedRecord, "origin" | "cluster" | "topic" | "partition" | "offset">,
+): string {
+  const { origin, cluster, topic, partition, offset } = record;
+  return origin ?? `${cluster}/${topic}/${partition}/${offset}`;
+}
+
+/** What headers say of the first origin, as far as it is one. */
+export function originIn(
+  headers: Readonly<Record<string, Buffer | string | (Buffer | string)[] | undefined>> | undefined,
+): Pick<ReceivedRecord, "origin" | "timeMs"> | undefined {
+  if (headers?.[ORIGIN_HEADER] === undefined) return undefined;
+  const origin = String(headers[ORIGIN_HEADER]);
+  const timeMs = String(headers[ORIGIN_TIME_HEADER]);
+  const isOrigin =
+    origin.length <= MAX_ORIGIN && /^[\w.-]+\/[\w.-]+\/\d+\/\d+$/.test(origin) && /^\d{1,15}$/.test(timeMs);
+  return isOrigin ? { origin, timeMs: Number(timeMs) } : undefined;
 }
 
 /** Fields of a record whose value was a JSON object. */

@@ -1,5 +1,5 @@
 import { v5 as uuidv5 } from "uuid";
-import type { Fields, ReceivedRecord, Rejection } from "./record.ts";
+import { originOf, type Fields, type ReceivedRecord, type Rejection } from "./record.ts";
 import { LEVELS, MAX_LENGTH, type Level } from "./request-log.ts";
 
 /** One row of `api_logs`: every value checked and cut to its column. */
@@ -116,13 +116,13 @@ export function requestLogRow(
 const broken = (field: string, value: unknown, rule: string) =>
   `${field}=${value === undefined ? "(missing)" : JSON.stringify(value).slice(0, 200)} must be ${rule}`;
 
-/** `request_id`, else `log_id`; what does not fit the column, or nothing, becomes a UUIDv5 that redelivery repeats. */
-function identityOf(fields: Fields, { cluster, topic, partition, offset }: ReceivedRecord): string {
+/** `request_id`, else `log_id`; what does not fit the column, or nothing, becomes a UUIDv5 that redelivery and replays repeat. */
+function identityOf(fields: Fields, record: ReceivedRecord): string {
   const given = fields["request_id"] ?? fields["log_id"];
   if (typeof given === "string" && /^[\x21-\x7e]{1,36}$/.test(given)) return given;
   if ((typeof given === "string" && given !== "") || typeof given === "number")
     return uuidv5(String(given).toWellFormed(), NAMESPACE); // uuid throws at half of a surrogate pair
-  return uuidv5(`${cluster}/${topic}/${partition}/${offset}`, NAMESPACE);
+  return uuidv5(originOf(record), NAMESPACE);
 }
 
 /** ERROR wins: a status of 400 and up is never DEBUG or INFO, whatever was said. A level that is none of ours says nothing. */

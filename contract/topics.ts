@@ -35,6 +35,8 @@ export const SIMULATIONS_TOPIC = "simulations";
 
 /** What people changed (see audit.ts). */
 export const AUDIT_TOPIC = "audit";
+/** Copies of dead letters, for whoever wants them as a stream; the table is the truth. */
+export const DEAD_LETTERS_TOPIC = "dead-letters";
 
 const DEFAULT_PARTITIONS = 6;
 
@@ -55,5 +57,6 @@ export function allTopics(partitions?: number, replication: Replication = "auto"
     topic(PUBLISHER_STATUS_TOPIC, 1),
     topic(SIMULATIONS_TOPIC, 1), // one partition: in the order of the run
     topic(AUDIT_TOPIC, 1),
+    topic(DEAD_LETTERS_TOPIC, 1),
   ];
 }

@@ -112,7 +112,7 @@ export const ingestGaps = mysqlTable("ingest_gaps", {
   foundAt: time("found_at").default(now).notNull(),
 });
 
-/** 0004_dead_letters.sql */
+/** 0004_dead_letters.sql, 0101_dead_letters_source.sql, 0120_dead_letters_replay.sql */
 export const deadLetters = mysqlTable(
   "dead_letters",
   {
@@ -133,11 +133,28 @@ export const deadLetters = mysqlTable(
     storedAt: time("stored_at").default(now).notNull(),
     copiedAt: time("copied_at"),
     replayedAt: time("replayed_at"),
+    firstOrigin: varchar("first_origin", { length: 352 }),
   },
   (table) => [
     unique("origin").on(table.cluster, table.topic, table.partition, table.offset),
     index("run_id").on(table.runId),
+    index("copied_at").on(table.copiedAt),
+    index("replayed_at").on(table.replayedAt),
   ],
+);
+
+/** 0121_topic_pauses.sql */
+export const topicPauses = mysqlTable(
+  "topic_pauses",
+  {
+    cluster: varchar("cluster", { length: 64 }).notNull(),
+    topic: varchar("topic", { length: 249 }).notNull(),
+    pausedAt: time("paused_at").notNull(),
+    deadLetters: count("dead_letters").notNull(),
+    records: count("records").notNull(),
+    resumedAt: time("resumed_at"),
+  },
+  (table) => [primaryKey({ columns: [table.cluster, table.topic] })],
 );
 
 /** 0005_publishers.sql, 0099_publishers_spool.sql */
@@ -162,7 +179,7 @@ export const ingestSources = mysqlTable(
   {
     source: char("source", { length: 36 }).notNull(),
     shard: smallint("shard", { unsigned: true }).notNull(),
-    stored: count("stored").notNull(),
+    rowsIn: count("rows_in").notNull(),
     highestSeq: count("highest_seq").notNull(),
   },
   (table) => [primaryKey({ columns: [table.source, table.shard] })],

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Batch, Consumer, EachBatchPayload } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
-import type { ReceivedRecord } from "../contract/record.ts";
+import { originIn, type ReceivedRecord } from "../contract/record.ts";
 import { METADATA_MAX_AGE_MS, type Kafka } from "./client.ts";
 import { clearly } from "./refusal.ts";
 
@@ -24,6 +24,8 @@ export interface PositionKeeper {
    * take as long as an outage lasts; gives up by throwing once `isAlive()` is false.
    */
   store(batch: PartitionBatch, isAlive: () => boolean): Promise<bigint>;
+  /** Whether a topic is not to be read for now; asked before each batch, until {@link GroupMember.resume}. */
+  isPaused(topic: string): boolean;
 }
 
 export interface GroupOptions {
@@ -41,6 +43,8 @@ export interface GroupOptions {
 }
 
 export interface GroupMember {
+  /** Reads a topic on that was paused. */
+  resume(topic: string): void;
   /** Finishes what is being stored, leaves the group. */
   close(): Promise<void>;
 }
@@ -113,6 +117,7 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
   }
 
   return {
+    resume: (topic) => consumer.resume([{ topic }]),
     async close() {
       // kafkajs tries on while Kafka is away; the group finds out by itself.
       await Promise.race([consumer.disconnect(), wait(CLOSE_MS, undefined, { ref: false })]);
@@ -150,6 +155,11 @@ async function takeBatch(
     }
     for (const part of partsOf(batch, position, cluster)) {
       if (!isAlive()) return;
+      if (keeper.isPaused(topic)) {
+        consumer.pause([{ topic }]);
+        readFrom(part.start); // once it goes on
+        return;
+      }
       const stored = await keeper.store(part, isAlive);
       positions.set(topic, partition, stored);
       if (stored !== part.end) {
@@ -194,10 +204,11 @@ async function commit(consumer: Consumer, topic: string, partition: number, posi
 function* partsOf(batch: Batch, position: bigint, cluster: string): Generator<PartitionBatch> {
   const { topic, partition } = batch;
   const records = batch.messages
-    .map(({ offset, timestamp, key, value }) => ({
+    .map(({ offset, timestamp, key, value, headers }) => ({
       ...{ cluster, topic, partition, key, value },
       offset: BigInt(offset),
       timeMs: Number(timestamp),
+      ...originIn(headers),
     }))
     .filter(({ offset }) => offset >= position);
   let start = position;

@@ -5,6 +5,13 @@ import { clearly } from "./refusal.ts";
 /** Record values to append to each topic. */
 export type TopicBatches = ReadonlyMap<string, readonly string[]>;
 
+/** A record with more than a value. */
+export interface KeyedRecord {
+  readonly key: string | Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 export interface BatchProducer {
   /**
    * Appends all batches with one request a broker; resolves when every in-sync replica has them. One call at a time.
@@ -12,8 +19,35 @@ export interface BatchProducer {
    * identity of the record undoes in SQL.
    * @throws whatever kept Kafka from taking them; the same batches can be sent again
    */
-  send(batches: TopicBatches): Promise<void>;
+  send(batches: ReadonlyMap<string, readonly (string | KeyedRecord)[]>): Promise<void>;
   close(): Promise<void>;
+}
+
+/**
+ * Sends records to one topic in as few batches as it takes: Kafka bounds a batch, not only a record.
+ * @param alone what becomes of one that is too large by itself; by default the error is thrown
+ */
+export async function sendInPieces(
+  producer: BatchProducer,
+  topic: string,
+  records: readonly KeyedRecord[],
+  alone?: (record: KeyedRecord) => Promise<void>,
+): Promise<void> {
+  try {
+    await producer.send(new Map([[topic, records]]));
+  } catch (error) {
+    const [first] = records;
+    const isTooLarge = (error as { type?: unknown }).type === "MESSAGE_TOO_LARGE";
+    if (!isTooLarge || !first) throw error;
+    if (records.length === 1) {
+      if (!alone) throw error;
+      await alone(first);
+      return;
+    }
+    const middle = Math.floor(records.length / 2);
+    await sendInPieces(producer, topic, records.slice(0, middle), alone);
+    await sendInPieces(producer, topic, records.slice(middle), alone);
+  }
 }
 
 /**
@@ -61,7 +95,7 @@ export function createBatchProducer(kafka: Kafka): BatchProducer {
           timeout: 10_000,
           topicMessages: Array.from(batches, ([topic, values]) => ({
             topic,
-            messages: values.map((value) => ({ value })),
+            messages: values.map((value) => (typeof value === "string" ? { value } : value)),
           })),
         });
       } catch (error) {

@@ -2,7 +2,7 @@
 CREATE TABLE IF NOT EXISTS ingest_sources (
   source CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
   shard SMALLINT UNSIGNED NOT NULL COMMENT 'one partition of one topic, which one consumer at a time stores',
-  stored BIGINT UNSIGNED NOT NULL,
+  rows_in BIGINT UNSIGNED NOT NULL,
   highest_seq BIGINT UNSIGNED NOT NULL,
   PRIMARY KEY (source, shard)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci

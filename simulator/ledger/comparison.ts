@@ -133,12 +133,12 @@ async function* rowsOf({ header, ended_at }: Tally, store: Store): AsyncGenerato
   }
 }
 
-/** The request ids of the run's dead letters, as far as they have one, page by page. */
+/** The request ids of the run's dead letters that were not replayed, as far as they have one, page by page. */
 async function* lettersOf({ header }: Tally, store: Store): AsyncGenerator<string> {
   let afterId: unknown = 0;
   for (;;) {
     const letters = await store.query(
-      `SELECT id, request_id FROM dead_letters WHERE run_id = ? AND id > ? ORDER BY id LIMIT ${PAGE_ROWS}`,
+      `SELECT id, request_id FROM dead_letters WHERE run_id = ? AND replayed_at IS NULL AND id > ? ORDER BY id LIMIT ${PAGE_ROWS}`,
       [header.run_id, afterId],
     );
     for (const { request_id } of letters) if (typeof request_id === "string") yield request_id;
