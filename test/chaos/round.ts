@@ -84,8 +84,10 @@ export async function chaosRound(options: RoundOptions): Promise<RoundResult> {
   let output = "";
   for (const stream of [up.stdout, up.stderr])
     stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  let hasEnded = false;
-  const ended = new Promise<void>((done) => up.once("close", () => done())).then(() => (hasEnded = true));
+  const load = { hasEnded: false };
+  const ended = new Promise<void>((done) => up.once("close", () => done())).then(
+    () => (load.hasEnded = true),
+  );
   cleanup.defer(async () => {
     up.kill("SIGKILL");
     await ended;
@@ -117,13 +119,13 @@ export async function chaosRound(options: RoundOptions): Promise<RoundResult> {
   for (const blow of blowsOf(seed, durationMs, options.meanMs, options.targets)) {
     const { target, atMs } = blow;
     await wait(Math.max(0, atMs - (performance.now() - began)));
-    if (hasEnded) break; // recovering took longer than the load
+    if (load.hasEnded) break; // recovering took longer than the load
     const pid = pidOf(target);
     if (pid === undefined) continue; // it is being restarted already
     const name = nameOf(blow);
     const until = (label: string, holds: () => boolean | Promise<boolean>) =>
       condition(
-        async () => hasEnded || (await holds()),
+        async () => load.hasEnded || (await holds()),
         `${label} after ${name}`,
         60_000,
         () => output,
