@@ -20,6 +20,9 @@ const FREE: Readonly<Record<string, readonly string[]>> = {
   simulate: ["--out", "--summary-export"],
   up: ["--out", "--summary-export"],
   compare: ["--html"],
+  "dead-letters list": ["--run"],
+  "dead-letters replay": ["--run"],
+  "dead-letters purge": ["--run"],
 };
 
 /** Of a choice of flags that exclude each other the command names what excludes what. */

@@ -69,7 +69,7 @@ describe("Kafka", () => {
       { KAFKA_SASL_MECHANISM: "plain" },
       [
         "KAFKA_SASL_USERNAME= must be set for KAFKA_SASL_MECHANISM",
-        "KAFKA_SASL_PASSWORD= must be set for KAFKA_SASL_MECHANISM",
+        "KAFKA_SASL_PASSWORD=(not set) must be set for KAFKA_SASL_MECHANISM",
         "KAFKA_BROKERS= must be set for KAFKA_SASL_MECHANISM: the private Kafka speaks plain text on loopback",
       ],
     ],
