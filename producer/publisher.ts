@@ -284,7 +284,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     await spool?.close();
     const lost = drops.list().reduce((sum, { dropped }) => sum + dropped, 0);
     logger[lost > 0 ? "error" : "info"](
-      { published: seq, acknowledged, dropped: lost, spooledBytes: spool?.backlogBytes() ?? 0 },
+      { published: seq, acknowledged, spooledBytes: spool?.backlogBytes() ?? 0, dropped: lost },
       "publisher closed",
     );
   }
