@@ -70,7 +70,7 @@ async function runConsumer(options: { host?: string; port?: string; group?: stri
   }
   logger.info({ signal: ended }, "finishing the batches at hand");
   const isClosed = consumer.close().then(() => true);
-  if (!(await Promise.race([isClosed, wait(CLOSE_MS, false)]))) {
+  if (!(await Promise.race([isClosed, wait(CLOSE_MS, false, { ref: false })]))) {
     logger.warn(
       "Kafka or the database does not answer: ends without leaving the group; what was not committed is read again",
     );
