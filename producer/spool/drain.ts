@@ -129,7 +129,7 @@ function* batchesOf(frames: readonly Frame[]): Generator<TopicBatches> {
     if (values) values.push(value);
     else topics.set(topic, [value]);
     records++;
-    bytes += value.length;
+    bytes += Buffer.byteLength(value); // as Kafka counts: what is beyond its limit it refuses each time
     if (records < BATCH_RECORDS && bytes < BATCH_BYTES) continue;
     yield topics;
     topics = new Map();
