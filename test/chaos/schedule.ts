@@ -1,14 +1,20 @@
-import { stream } from "../../contract/random.ts";
+import { stream, type Rng } from "../../contract/random.ts";
+import type { ProcessName, Stage } from "./stage.ts";
 
-export const TARGETS = ["api", "consumer", "kafka", "mariadb"] as const;
-export type Target = (typeof TARGETS)[number];
-
-/** Something that happens to a process. */
+/** Something that happens to the pipeline. */
 export interface Blow {
+  readonly name: string;
+  /** Processes that die of it: they are given time before they are hit again. */
+  readonly hits: readonly ProcessName[];
+  /** Returns when the trouble itself is over and what died serves again: from then on the pipeline has to recover. */
+  readonly strike: (stage: Stage) => Promise<void>;
+}
+
+/** Makes a blow; what it leaves open (how long, where) the generator decides. */
+export type Kind = (rng: Rng) => Blow;
+
+export interface ScheduledBlow extends Blow {
   readonly atMs: number; // since the load began
-  readonly target: Target;
-  /** Killed at once; asked to end; frozen for so long, as by a long pause of the machine. */
-  readonly how: "SIGKILL" | "SIGTERM" | { readonly frozenMs: number };
 }
 
 /** Before the first blow and behind the last one the pipeline is left alone; a Kafka needs some seconds to be back. */
@@ -18,29 +24,26 @@ const CALM_LAST_MS = 12_000;
 const REST_MS = 8_000;
 
 /**
- * Which processes are hit when: decided by the seed alone.
+ * What happens when: decided by the seed alone.
  * @param meanMs between two blows, about
  */
 export function blowsOf(
   seed: number,
   durationMs: number,
   meanMs: number,
-  targets: readonly Target[] = TARGETS,
-): Blow[] {
+  kinds: readonly Kind[],
+): ScheduledBlow[] {
   const rng = stream(seed, "chaos");
-  const blows: Blow[] = [];
-  const last = new Map<Target, number>();
+  const blows: ScheduledBlow[] = [];
+  const lastMs = new Map<ProcessName, number>();
   for (let atMs = CALM_FIRST_MS; atMs < durationMs - CALM_LAST_MS; atMs += meanMs * (0.5 + rng.float())) {
-    const rested = targets.filter((target) => atMs - (last.get(target) ?? -Infinity) >= REST_MS);
+    const rested = kinds
+      .map((kind) => kind(rng))
+      .filter(({ hits }) => hits.every((name) => atMs - (lastMs.get(name) ?? -Infinity) >= REST_MS));
     if (rested.length === 0) continue;
-    const target = rng.pick(rested);
-    last.set(target, atMs);
-    const kind = rng.float();
-    const how = kind < 0.6 ? "SIGKILL" : kind < 0.8 ? "SIGTERM" : { frozenMs: 500 + rng.integer(4_000) };
-    blows.push({ atMs: Math.round(atMs), target, how });
+    const blow = rng.pick(rested);
+    for (const name of blow.hits) lastMs.set(name, atMs);
+    blows.push({ ...blow, atMs: Math.round(atMs) });
   }
   return blows;
 }
-
-export const nameOf = ({ target, how }: Blow): string =>
-  typeof how === "string" ? `${how} ${target}` : `freeze ${target} for ${how.frozenMs} ms`;

@@ -1,0 +1,182 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { startEngines } from "../../engines/engines.ts";
+import { livingProcesses } from "../../engines/pids.ts";
+import { freePorts } from "../../engines/ports.ts";
+import { connect, type Row } from "../../init_db/database.ts";
+import type { Ledger } from "../../simulator/ledger/ledger.ts";
+
+export const PROCESSES = ["api", "consumer", "kafka", "mariadb"] as const;
+export type ProcessName = (typeof PROCESSES)[number];
+
+export interface StageOptions {
+  readonly seed: number;
+  readonly durationMs: number;
+  readonly ratePerSecond: number;
+  readonly spool: "spill" | "always";
+  /** Further environment of the roles, such as an injected bug. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Private engines, `rushhour up` on them with a load, and what a blow needs to strike it. */
+export interface Stage {
+  readonly home: string; // of the engines
+  readonly roles: string; // RUSHHOUR_HOME of `up`
+  readonly database: Watch;
+  /** Of the load; what waits for the pipeline stops waiting then. */
+  readonly hasEnded: () => boolean;
+  readonly pidOf: (name: ProcessName) => number | undefined;
+  /** Kills the process, in the midst of whatever it does. */
+  readonly kill: (name: ProcessName, signal?: "SIGKILL" | "SIGTERM") => Promise<void>;
+  /** Stops it without a word until the returned function is called. */
+  readonly freeze: (name: ProcessName) => (() => void) | undefined;
+  readonly isWell: () => Promise<boolean>;
+  readonly until: (label: string, holds: () => boolean | Promise<boolean>) => Promise<void>;
+  /** Waits for the end of the load and of `up`; what its ledger says. */
+  readonly end: () => Promise<Ledger>;
+  readonly [Symbol.asyncDispose]: () => Promise<void>;
+}
+
+const DEADLINE_MS = 60_000;
+
+/** Everything that dies is restarted by its supervisor, as in production; nothing here knows how the pipeline works. */
+export async function openStage(options: StageOptions): Promise<Stage> {
+  await using opening = new AsyncDisposableStack();
+  const home = mkdtempSync(join(tmpdir(), "rushhour-chaos-"));
+  opening.defer(() => rmSync(home, { recursive: true, force: true }));
+  let failure: Error | undefined;
+  const engines = await startEngines({
+    ...{ home, enginesFolder: resolve(".rushhour/engines"), kafka: true, mariadb: true },
+    onProgress: () => undefined,
+    onGiveUp: (cause) => (failure ??= cause),
+  });
+  opening.defer(() => engines.stop());
+
+  const roles = join(home, "roles");
+  mkdirSync(roles);
+  const summary = join(home, "summary.json");
+  const [api, consumer] = (await freePorts([undefined, undefined])) as [number, number];
+  const up = spawn(
+    process.execPath,
+    [
+      ...["cli/rushhour.js", "up", "-d", `${Math.ceil(options.durationMs / 1_000)}s`],
+      ...["--rate", `${options.ratePerSecond}/s`, "--seed", String(options.seed)],
+      ...["--port", String(api), "--consumer-port", String(consumer), "--summary-export", summary],
+    ],
+    {
+      env: {
+        ...{ ...process.env, NO_COLOR: "1", RUSHHOUR_HOME: roles, API_MODEL: "off" },
+        ...{
+          KAFKA_BROKERS: engines.kafkaBrokers,
+          MYSQL_URL: engines.mysqlUrl,
+          RUSHHOUR_SPOOL: options.spool,
+        },
+        ...options.env,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  let output = "";
+  for (const stream of [up.stdout, up.stderr])
+    stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
+  let hasEnded = false;
+  const ended = new Promise<void>((done) => up.once("close", () => done())).then(() => (hasEnded = true));
+  opening.defer(async () => {
+    up.kill("SIGKILL");
+    await ended;
+    for (const { pid } of livingProcesses(roles)) process.kill(-pid, "SIGKILL");
+  });
+
+  const condition = async (label: string, holds: () => boolean | Promise<boolean>) => {
+    const endMs = performance.now() + DEADLINE_MS;
+    while (!(await holds())) {
+      if (failure) throw failure;
+      if (performance.now() > endMs)
+        throw new Error(`waited ${DEADLINE_MS / 1_000} s for ${label}\n${output.slice(-2_000)}`);
+      await wait(20);
+    }
+  };
+  await condition("the load", () => {
+    if (hasEnded) throw new Error(`the load did not begin\n${output.slice(-2_000)}`);
+    return output.includes("serving at");
+  });
+  const database = await openWatch(engines.mysqlUrl!);
+  opening.defer(() => database.close());
+
+  const pidOf = (name: ProcessName) =>
+    [roles, home].flatMap((folder) => livingProcesses(folder)).find((process) => process.name === name)?.pid;
+  const until = (label: string, holds: () => boolean | Promise<boolean>) =>
+    condition(label, async () => hasEnded || (await holds()));
+  const cleanup = opening.move();
+  return {
+    ...{ home, roles, database, pidOf, until },
+    hasEnded: () => hasEnded,
+    async kill(name, signal = "SIGKILL") {
+      const pid = pidOf(name);
+      if (pid === undefined) return; // it is being restarted already
+      process.kill(pid, signal);
+      await until(`${name} to end`, () => pidOf(name) !== pid);
+      const isServing = () =>
+        name === "api" || name === "consumer"
+          ? isOk(`http://127.0.0.1:${{ api, consumer }[name]}/health/live`)
+          : engines.processes.find((process) => process.name === name)?.state === "running";
+      await until(`${name} to serve again`, async () => pidOf(name) !== undefined && (await isServing()));
+    },
+    freeze(name) {
+      const pid = pidOf(name);
+      if (pid === undefined) return;
+      process.kill(pid, "SIGSTOP");
+      return () => process.kill(pid, "SIGCONT");
+    },
+    async isWell() {
+      const ready = [api, consumer].map((port) => isOk(`http://127.0.0.1:${port}/health/ready`));
+      return (await Promise.all(ready)).every(Boolean);
+    },
+    async end() {
+      await ended;
+      return (JSON.parse(readFileSync(summary, "utf8")) as { ledger: Ledger }).ledger;
+    },
+    [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
+  };
+}
+
+async function isOk(url: string): Promise<boolean> {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
+  return answer?.ok ?? false;
+}
+
+/** Questions to a database that may be away: then they are asked again on a new connection. */
+export interface Watch {
+  readonly ask: (sql: string) => Promise<Row[]>;
+  /** A connection of its own, for what a session holds: locks. */
+  readonly session: () => ReturnType<typeof connect>;
+  readonly storedRows: () => Promise<number>;
+  readonly close: () => void;
+}
+
+async function openWatch(url: string): Promise<Watch> {
+  let connection = await connect(url);
+  const ask = async (sql: string): Promise<Row[]> => {
+    for (let tries = 0; ; tries++) {
+      try {
+        const [rows] = await connection.query<Row[]>(sql);
+        return rows;
+      } catch (error) {
+        if (tries > 100) throw error;
+        connection.destroy();
+        await wait(100);
+        connection = await connect(url).catch(() => connection);
+      }
+    }
+  };
+  return {
+    ask,
+    session: () => connect(url),
+    storedRows: async () =>
+      Number((await ask("SELECT COALESCE(SUM(rows_in), 0) AS n FROM ingest_offsets"))[0]!["n"]),
+    close: () => connection.destroy(),
+  };
+}
