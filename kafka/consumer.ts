@@ -3,6 +3,7 @@ import type { Batch, Consumer, EachBatchPayload } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import { originIn, type ReceivedRecord } from "../contract/record.ts";
 import { METADATA_MAX_AGE_MS, type Kafka } from "./client.ts";
+import { createMembership } from "./membership.ts";
 import { clearly } from "./refusal.ts";
 
 /** Records of one partition, next to each other in the log. */
@@ -66,8 +67,10 @@ const MAX_BYTES_PER_STORE = 4 * 2 ** 20;
  */
 export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
   const { kafka, group, topics, keeper, logger } = options;
+  const membership = createMembership(group);
   const consumer = kafka.consumer({
     groupId: group,
+    partitionAssigners: [membership.assigner],
     sessionTimeout: 6_000,
     rebalanceTimeout: 10_000,
     heartbeatInterval: 1_000,
@@ -80,12 +83,13 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
       initialRetryTime: 100,
       maxRetryTime: 1_000,
       retries: 5,
-      restartOnFailure: () => Promise.resolve(true),
+      restartOnFailure: () => membership.end().then(() => true),
     },
   });
   const positions = new Positions(keeper);
 
   consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
+    membership.began(payload.memberId);
     const assigned = Object.entries(payload.memberAssignment).flatMap(([topic, partitions]) =>
       partitions.map((partition) => ({ topic, partition })),
     );
@@ -119,6 +123,7 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
   return {
     resume: (topic) => consumer.resume([{ topic }]),
     async close() {
+      membership.close();
       // kafkajs tries on while Kafka is away; the group finds out by itself.
       await Promise.race([consumer.disconnect(), wait(CLOSE_MS, undefined, { ref: false })]);
     },
