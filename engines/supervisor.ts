@@ -54,8 +54,8 @@ export interface SupervisorEvents {
 
 const MAX_FAILURES = 5;
 const MAX_DELAY_MS = 8_000;
-/** Serving this long makes the next failure the first of a new row. */
-const STABLE_MS = 30_000;
+/** Serving this long makes the next failure the first of a new row: who is killed now and then is not given up. */
+const STABLE_MS = 5_000;
 const TAIL_BYTES = 8_192;
 const TAIL_LINES = 12;
 /** Our own commands' exit code for wrong configuration: trying again changes nothing. */

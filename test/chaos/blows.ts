@@ -1,8 +1,9 @@
+import { pointBlows } from "./blows/points.ts";
 import { processBlows } from "./blows/processes.ts";
 import type { Kind } from "./schedule.ts";
 
 /** Everything that can happen, by name. */
-const KINDS: Readonly<Record<string, Kind>> = { ...processBlows };
+const KINDS: Readonly<Record<string, Kind>> = { ...processBlows, ...pointBlows };
 
 export const KIND_NAMES = Object.keys(KINDS);
 

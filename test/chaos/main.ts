@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { KIND_NAMES, kindsOf } from "./blows.ts";
-import { chaosRound, problemsOf, type RoundOptions } from "./round.ts";
+import { chaosRound, type RoundOptions } from "./round.ts";
 
 /** `npm run chaos`: rounds of load under blows, each decided by its seed, and what the ledger says of them. */
 
@@ -28,7 +28,7 @@ for (let n = 0; n < Number(rounds); n++) {
   };
   console.log(`round ${n + 1} of ${rounds!}, seed ${options.seed}`);
   const result = await chaosRound(options);
-  const problems = problemsOf(result, options);
+  const { problems } = result;
   const { answered, stored, unanswered, missing, duplicates } = result.ledger;
   console.log(
     `  answered ${answered} = stored ${stored} + missing ${missing}; unanswered ${unanswered}, duplicates ${duplicates}; drift ${result.drift}`,

@@ -14,6 +14,8 @@ export interface RoundResult {
   readonly drift: number; // rows of v_rollup_drift
   readonly gaps: readonly string[]; // publishers with numbers that are nowhere, or a tail that nobody knows
   readonly recoveries: readonly Recovery[];
+  /** What must not be; logs and data are left in a folder then. */
+  readonly problems: readonly string[];
 }
 
 export interface Recovery {
@@ -49,7 +51,11 @@ export async function chaosRound(options: RoundOptions): Promise<RoundResult> {
     );
   }
   const ledger = await stage.end();
-  return { ledger, recoveries, ...(await proofOf(stage.database)) };
+  const result = { ledger, recoveries, ...(await proofOf(stage.database)) };
+  const problems = problemsOf(result, options);
+  if (problems.length === 0) return { ...result, problems };
+  stage.keep();
+  return { ...result, problems: [...problems, `logs and data are left in ${stage.home}`] };
 }
 
 async function proofOf({ ask }: Watch): Promise<Pick<RoundResult, "drift" | "gaps">> {
@@ -66,8 +72,8 @@ async function proofOf({ ask }: Watch): Promise<Pick<RoundResult, "drift" | "gap
 }
 
 /** What a round must not show. In mode spill a killed API loses what it held in memory: that is missing, with its tail unknown. */
-export function problemsOf(
-  { ledger, drift, gaps }: RoundResult,
+function problemsOf(
+  { ledger, drift, gaps }: Pick<RoundResult, "ledger" | "drift" | "gaps">,
   { spool }: Pick<RoundOptions, "spool">,
 ): string[] {
   const { missing, pending, duplicates, stored_unanswered, unanswered } = ledger;

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
@@ -17,8 +17,8 @@ export interface StageOptions {
   readonly durationMs: number;
   readonly ratePerSecond: number;
   readonly spool: "spill" | "always";
-  /** Further environment of the roles, such as an injected bug. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** A module of `preload/` that changes the roles: an injected bug. */
+  readonly bug?: string;
 }
 
 /** Private engines, `rushhour up` on them with a load, and what a blow needs to strike it. */
@@ -31,12 +31,16 @@ export interface Stage {
   readonly pidOf: (name: ProcessName) => number | undefined;
   /** Kills the process, in the midst of whatever it does. */
   readonly kill: (name: ProcessName, signal?: "SIGKILL" | "SIGTERM") => Promise<void>;
+  /** Waits until a process that has ended serves again. */
+  readonly back: (name: ProcessName) => Promise<void>;
   /** Stops it without a word until the returned function is called. */
   readonly freeze: (name: ProcessName) => (() => void) | undefined;
   readonly isWell: () => Promise<boolean>;
   readonly until: (label: string, holds: () => boolean | Promise<boolean>) => Promise<void>;
   /** Waits for the end of the load and of `up`; what its ledger says. */
   readonly end: () => Promise<Ledger>;
+  /** Leaves logs and data where they are, for somebody to look at. */
+  readonly keep: () => void;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
@@ -46,7 +50,10 @@ const DEADLINE_MS = 60_000;
 export async function openStage(options: StageOptions): Promise<Stage> {
   await using opening = new AsyncDisposableStack();
   const home = mkdtempSync(join(tmpdir(), "rushhour-chaos-"));
-  opening.defer(() => rmSync(home, { recursive: true, force: true }));
+  let isKept = false;
+  opening.defer(() => {
+    if (!isKept) rmSync(home, { recursive: true, force: true });
+  });
   let failure: Error | undefined;
   const engines = await startEngines({
     ...{ home, enginesFolder: resolve(".rushhour/engines"), kafka: true, mariadb: true },
@@ -74,7 +81,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
           MYSQL_URL: engines.mysqlUrl,
           RUSHHOUR_SPOOL: options.spool,
         },
-        ...options.env,
+        ...{ CHAOS_FOLDER: home, NODE_OPTIONS: preloaded(["crash-points", options.bug]) },
       },
       stdio: ["ignore", "pipe", "pipe"],
     },
@@ -110,20 +117,22 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     [roles, home].flatMap((folder) => livingProcesses(folder)).find((process) => process.name === name)?.pid;
   const until = (label: string, holds: () => boolean | Promise<boolean>) =>
     condition(label, async () => hasEnded || (await holds()));
+  const isServing = async (name: ProcessName) =>
+    name === "api" || name === "consumer"
+      ? isOk(`http://127.0.0.1:${{ api, consumer }[name]}/health/live`)
+      : engines.processes.find((process) => process.name === name)?.state === "running";
+  const back = (name: ProcessName) =>
+    until(`${name} to serve again`, async () => pidOf(name) !== undefined && (await isServing(name)));
   const cleanup = opening.move();
   return {
-    ...{ home, roles, database, pidOf, until },
+    ...{ home, roles, database, pidOf, until, back },
     hasEnded: () => hasEnded,
     async kill(name, signal = "SIGKILL") {
       const pid = pidOf(name);
       if (pid === undefined) return; // it is being restarted already
       process.kill(pid, signal);
       await until(`${name} to end`, () => pidOf(name) !== pid);
-      const isServing = () =>
-        name === "api" || name === "consumer"
-          ? isOk(`http://127.0.0.1:${{ api, consumer }[name]}/health/live`)
-          : engines.processes.find((process) => process.name === name)?.state === "running";
-      await until(`${name} to serve again`, async () => pidOf(name) !== undefined && (await isServing()));
+      await back(name);
     },
     freeze(name) {
       const pid = pidOf(name);
@@ -135,13 +144,22 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       const ready = [api, consumer].map((port) => isOk(`http://127.0.0.1:${port}/health/ready`));
       return (await Promise.all(ready)).every(Boolean);
     },
+    keep: () => (isKept = true),
     async end() {
       await ended;
+      writeFileSync(join(home, "logs", "up.log"), output);
       return (JSON.parse(readFileSync(summary, "utf8")) as { ledger: Ledger }).ledger;
     },
     [Symbol.asyncDispose]: () => cleanup.disposeAsync(),
   };
 }
+
+const preloaded = (modules: readonly (string | undefined)[]) =>
+  modules
+    .flatMap((name) =>
+      name === undefined ? [] : [`--import=${new URL(`preload/${name}.ts`, import.meta.url).href}`],
+    )
+    .join(" ");
 
 async function isOk(url: string): Promise<boolean> {
   const answer = await fetch(url, { signal: AbortSignal.timeout(1_000) }).catch(() => undefined);
@@ -154,6 +172,8 @@ export interface Watch {
   /** A connection of its own, for what a session holds: locks. */
   readonly session: () => ReturnType<typeof connect>;
   readonly storedRows: () => Promise<number>;
+  /** Of all partitions together. */
+  readonly position: () => Promise<number>;
   readonly close: () => void;
 }
 
@@ -172,11 +192,13 @@ async function openWatch(url: string): Promise<Watch> {
       }
     }
   };
+  const sum = async (column: string) =>
+    Number((await ask(`SELECT COALESCE(SUM(${column}), 0) AS n FROM ingest_offsets`))[0]!["n"]);
   return {
     ask,
     session: () => connect(url),
-    storedRows: async () =>
-      Number((await ask("SELECT COALESCE(SUM(rows_in), 0) AS n FROM ingest_offsets"))[0]!["n"]),
+    storedRows: () => sum("rows_in"),
+    position: () => sum("next_offset"),
     close: () => connection.destroy(),
   };
 }
