@@ -5,6 +5,7 @@ import type { ServerMessage, Variant } from "./api-server.ts";
 import type { Load, LoadResult } from "./load.ts";
 import {
   conditions,
+  load,
   markdownTable,
   pinning,
   REPEATS,
@@ -126,19 +127,6 @@ function messageOf<Type extends ServerMessage["type"]>(
     };
     server.on("message", onMessage).once("exit", onExit);
   });
-}
-
-/** @throws Error when a request failed: its figures would be of something else */
-async function load(bench: Bench, plan: Load): Promise<LoadResult> {
-  const generator = startNode(bench, 1, [file("load.ts"), JSON.stringify(plan)]);
-  const result = await new Promise<LoadResult>((resolve, reject) => {
-    generator.once("message", (message) => resolve(message as LoadResult));
-    generator.once("exit", () => reject(new Error(`the load on ${plan.url} ended without a result`)));
-  });
-  if (result.failed > 0 || result.responses === 0) {
-    throw new Error(`${plan.method} ${plan.url}: ${result.failed} failed, ${result.responses} answered`);
-  }
-  return result;
 }
 
 /** Requests that the end of a load cut are ERROR records. */

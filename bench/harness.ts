@@ -20,6 +20,7 @@ import { migrate } from "../init_db/migrate.ts";
 import { userName } from "../init_db/users.ts";
 import { connectAdmin } from "../kafka/admin.ts";
 import { createKafka, type Kafka } from "../kafka/client.ts";
+import type { Load, LoadResult } from "./load.ts";
 
 export const ROOT = join(import.meta.dirname, "..");
 /** Everything a benchmark writes; gone when it ends. */
@@ -341,6 +342,22 @@ export function startPinned(
   const child = spawn(file!, args, { cwd: ROOT, stdio });
   bench.onClose(() => child.kill("SIGKILL"));
   return child;
+}
+
+/**
+ * As many requests as a server answers, from a process of its own on the other core.
+ * @throws Error when a request failed: its figures would be of something else
+ */
+export async function load(bench: Bench, plan: Load): Promise<LoadResult> {
+  const generator = startNode(bench, 1, [join(import.meta.dirname, "load.ts"), JSON.stringify(plan)]);
+  const result = await new Promise<LoadResult>((resolve, reject) => {
+    generator.once("message", (message) => resolve(message as LoadResult));
+    generator.once("exit", () => reject(new Error(`the load on ${plan.url} ended without a result`)));
+  });
+  if (result.failed > 0 || result.responses === 0) {
+    throw new Error(`${plan.method} ${plan.url}: ${result.failed} failed, ${result.responses} answered`);
+  }
+  return result;
 }
 
 export interface Role {
