@@ -8,6 +8,8 @@ import { listen } from "../contract/listen.ts";
 import { createLogger } from "../contract/logger.ts";
 import { isLoopback } from "../contract/loopback.ts";
 import { createMetrics } from "../contract/metrics.ts";
+import { createKafka } from "../kafka/client.ts";
+import { probeKafka } from "../kafka/probe.ts";
 import { openAuditTrail } from "../producer/audit-trail.ts";
 import { createPublisher } from "../producer/publisher.ts";
 import { openSpool } from "../producer/spool/open.ts";
@@ -76,7 +78,15 @@ async function serveApi(options: Options): Promise<void> {
     bufferRecords: settings.API_BUFFER_RECORDS,
     spool: await openSpoolOf(settings, who),
   });
-  const readiness = () => ({ kafka: publisher.readiness() });
+  // The publisher notices an outage when it has something to send, and a frozen Kafka later than that.
+  const probe = probeKafka(
+    createKafka({ ...kafkaOf(settings), clientId: "rushhour-api-probe", logger: log }),
+    log,
+  );
+  const readiness = () => {
+    const publishing = publisher.readiness();
+    return { kafka: publishing.ready ? probe.state() : publishing };
+  };
   const trail = openAuditTrail(kafkaOf(settings), log);
   const app = createApp({ publish: publisher.publish, metrics, settings, readiness, audit: trail.audit });
   try {
@@ -91,6 +101,7 @@ async function serveApi(options: Options): Promise<void> {
     log.info({ signal }, "finishing the requests in flight");
     await server.close(DRAIN_MS);
   } finally {
+    probe.close();
     await Promise.all([trail.close(FLUSH_MS), publisher.close(FLUSH_MS)]); // last: the requests in flight leave their records too
   }
 }
