@@ -23,6 +23,7 @@ const FLUSH_MS = 4_000;
 interface Options {
   readonly host?: string;
   readonly port?: string;
+  readonly reusePort?: boolean;
   readonly seed?: string;
   readonly model?: string;
   readonly simHeaders?: boolean;
@@ -37,6 +38,10 @@ export function apiCommand(): Command {
     )
     .option("--host <address>", "address to listen on (API_HOST, default 127.0.0.1)")
     .option("--port <port>", "port to listen on, 0 for a free one (API_PORT, default 8000)")
+    .option(
+      "--reuse-port",
+      "share the port with other APIs that do so, to replace one without a gap (API_REUSE_PORT=on)",
+    )
     .option("--seed <n>", "seed of users, products, latency and errors (API_SEED, default 1)")
     .option("--model <name>", "realistic or off: latency and errors as in production (API_MODEL)")
     .option(
@@ -56,7 +61,8 @@ without one only from this machine, and only while --host is a loopback address.
 Examples:
   rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs
   rushhour api --port 0 --model off       a free port, no latency, no errors of its own
-  KAFKA_BROKERS=kafka:9092 rushhour api --host 0.0.0.0 --seed 7`,
+  KAFKA_BROKERS=kafka:9092 rushhour api --host 0.0.0.0 --seed 7
+  rushhour api --reuse-port               a second one on the same port; once it is ready, end the first (docs/operations.md)`,
     )
     .action(serveApi);
 }
@@ -65,6 +71,7 @@ async function serveApi(options: Options): Promise<void> {
   const settings = readSettings(apiSettings, process.env, {
     API_HOST: { flag: "--host", value: options.host },
     API_PORT: { flag: "--port", value: options.port },
+    API_REUSE_PORT: { flag: "--reuse-port", value: options.reusePort ? "on" : undefined },
     API_SEED: { flag: "--seed", value: options.seed },
     API_MODEL: { flag: "--model", value: options.model },
     API_SIM_HEADERS: { flag: "--sim-headers", value: options.simHeaders ? "on" : undefined },
@@ -92,6 +99,7 @@ async function serveApi(options: Options): Promise<void> {
   try {
     const server = await listen(app, {
       ...{ service: "api", host: settings.API_HOST, port: settings.API_PORT, metrics },
+      reusePort: settings.API_REUSE_PORT === "on",
       wayOut: "choose another with --port or API_PORT (0 takes a free one)",
     });
     log.info({ url: server.url, model: settings.API_MODEL, seed: settings.API_SEED }, "listening");
