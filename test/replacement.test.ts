@@ -90,7 +90,7 @@ test("API and consumer are replaced under load: every request is answered, and h
     "SELECT request_id, instance FROM api_logs WHERE endpoint = '/users/:id'",
   );
   expect(stored.map((row) => String(row["request_id"])).sort()).toEqual(answered.sort());
-  expect(new Set(stored.map((row) => row["instance"]))).toEqual(new Set(["old", "new"]));
+  expect(new Set(stored.map((row) => String(row["instance"])))).toEqual(new Set(["old", "new"]));
 });
 
 const COUNT = "SELECT COUNT(*) FROM api_logs WHERE endpoint = '/users/:id'";
