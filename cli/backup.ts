@@ -1,4 +1,5 @@
-import { createWriteStream, existsSync, rmSync, renameSync } from "node:fs";
+import { existsSync, renameSync, rmSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -62,8 +63,9 @@ async function writeFile(
     );
   }
   const partial = `${file}.partial-${process.pid}`;
+  const opened = await open(partial, "wx", 0o600);
   try {
-    const rows = await writeTo(createWriteStream(partial, { flags: "wx", mode: 0o600, flush: true }));
+    const rows = await writeTo(opened.createWriteStream({ flush: true }));
     renameSync(partial, file);
     console.error(`${file}: ${rows.toLocaleString("en")} rows`);
   } finally {
@@ -94,8 +96,12 @@ async function write(
   }
 }
 
-/** ER_TABLE_DEF_CHANGED: a partition was made or dropped just when the snapshot was taken. */
-const TABLE_CHANGED = 1412;
+/** What a person can do about an error of the database, by its number. */
+const WAYS_OUT: Readonly<Record<number, string>> = {
+  1049: "correct MYSQL_URL",
+  1146: "run npx rushhour migrate first",
+  1412: "partitions were made or dropped just then; repeat",
+};
 
 function refusalOf(error: unknown, ownerUrl: string): Error {
   const { code, errno, syscall } = error as NodeJS.ErrnoException;
@@ -110,10 +116,14 @@ function refusalOf(error: unknown, ownerUrl: string): Error {
       cause: error,
     });
   }
-  const changed = errno === TABLE_CHANGED ? " (partitions were changed just now: repeat)" : "";
+  const wayOut = WAYS_OUT[errno ?? 0];
   const known = databaseError(error, ownerUrl, "MYSQL_URL");
   if (known instanceof RushhourError) return known;
-  return new RushhourError("QUERY_FAILED", `there is no backup: ${messageOf(error)}${changed}`, {
-    cause: error,
-  });
+  return new RushhourError(
+    "QUERY_FAILED",
+    `there is no backup: ${messageOf(error)}${wayOut === undefined ? "" : ` (${wayOut})`}`,
+    {
+      cause: error,
+    },
+  );
 }
