@@ -8,6 +8,8 @@ import { listen } from "../contract/listen.ts";
 import { createLogger } from "../contract/logger.ts";
 import { isLoopback } from "../contract/loopback.ts";
 import { createMetrics } from "../contract/metrics.ts";
+import { createKafka } from "../kafka/client.ts";
+import { probeKafka } from "../kafka/probe.ts";
 import { openAuditTrail } from "../producer/audit-trail.ts";
 import { createPublisher } from "../producer/publisher.ts";
 import { openSpool } from "../producer/spool/open.ts";
@@ -21,6 +23,7 @@ const FLUSH_MS = 4_000;
 interface Options {
   readonly host?: string;
   readonly port?: string;
+  readonly reusePort?: boolean;
   readonly seed?: string;
   readonly model?: string;
   readonly simHeaders?: boolean;
@@ -35,6 +38,10 @@ export function apiCommand(): Command {
     )
     .option("--host <address>", "address to listen on (API_HOST, default 127.0.0.1)")
     .option("--port <port>", "port to listen on, 0 for a free one (API_PORT, default 8000)")
+    .option(
+      "--reuse-port",
+      "share the port with other APIs that do so, to replace one without a gap (API_REUSE_PORT=on)",
+    )
     .option("--seed <n>", "seed of users, products, latency and errors (API_SEED, default 1)")
     .option("--model <name>", "realistic or off: latency and errors as in production (API_MODEL)")
     .option(
@@ -54,7 +61,8 @@ without one only from this machine, and only while --host is a loopback address.
 Examples:
   rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs
   rushhour api --port 0 --model off       a free port, no latency, no errors of its own
-  KAFKA_BROKERS=kafka:9092 rushhour api --host 0.0.0.0 --seed 7`,
+  KAFKA_BROKERS=kafka:9092 rushhour api --host 0.0.0.0 --seed 7
+  rushhour api --reuse-port               a second one on the same port; once it is ready, end the first (docs/operations.md)`,
     )
     .action(serveApi);
 }
@@ -63,6 +71,7 @@ async function serveApi(options: Options): Promise<void> {
   const settings = readSettings(apiSettings, process.env, {
     API_HOST: { flag: "--host", value: options.host },
     API_PORT: { flag: "--port", value: options.port },
+    API_REUSE_PORT: { flag: "--reuse-port", value: options.reusePort ? "on" : undefined },
     API_SEED: { flag: "--seed", value: options.seed },
     API_MODEL: { flag: "--model", value: options.model },
     API_SIM_HEADERS: { flag: "--sim-headers", value: options.simHeaders ? "on" : undefined },
@@ -76,12 +85,21 @@ async function serveApi(options: Options): Promise<void> {
     bufferRecords: settings.API_BUFFER_RECORDS,
     spool: await openSpoolOf(settings, who),
   });
-  const readiness = () => ({ kafka: publisher.readiness() });
+  // The publisher notices an outage when it has something to send, and a frozen Kafka later than that.
+  const probe = probeKafka(
+    createKafka({ ...kafkaOf(settings), clientId: "rushhour-api-probe", logger: log }),
+    log,
+  );
+  const readiness = () => {
+    const publishing = publisher.readiness();
+    return { kafka: publishing.ready ? probe.state() : publishing };
+  };
   const trail = openAuditTrail(kafkaOf(settings), log);
   const app = createApp({ publish: publisher.publish, metrics, settings, readiness, audit: trail.audit });
   try {
     const server = await listen(app, {
       ...{ service: "api", host: settings.API_HOST, port: settings.API_PORT, metrics },
+      reusePort: settings.API_REUSE_PORT === "on",
       wayOut: "choose another with --port or API_PORT (0 takes a free one)",
     });
     log.info({ url: server.url, model: settings.API_MODEL, seed: settings.API_SEED }, "listening");
@@ -91,6 +109,7 @@ async function serveApi(options: Options): Promise<void> {
     log.info({ signal }, "finishing the requests in flight");
     await server.close(DRAIN_MS);
   } finally {
+    probe.close();
     await Promise.all([trail.close(FLUSH_MS), publisher.close(FLUSH_MS)]); // last: the requests in flight leave their records too
   }
 }

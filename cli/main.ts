@@ -25,6 +25,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   "dead-letters": async () => (await import("./dead-letters.ts")).deadLettersCommand(),
   retention: async () => (await import("./retention.ts")).retentionCommand(),
   reconcile: async () => (await import("./reconcile.ts")).reconcileCommand(),
+  backup: async () => (await import("./backup.ts")).backupCommand(),
+  restore: async () => (await import("./restore.ts")).restoreCommand(),
   migrate: async () => (await import("./migrate.ts")).migrateCommand(),
   topics: async () => (await import("./topics.ts")).topicsCommand(),
   engines: async () => (await import("./engines.ts")).enginesCommand(),

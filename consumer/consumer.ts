@@ -6,11 +6,13 @@ import type { DependencyState } from "../contract/status.ts";
 import type { Keep } from "../init_db/retention.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type KafkaServers } from "../kafka/client.ts";
+import { probeKafka } from "../kafka/probe.ts";
 import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
 import { audits } from "./audit.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
 import { createBreaker } from "./breaker.ts";
 import { openIngestConnections } from "./connection.ts";
+import { probeDatabase } from "./database-probe.ts";
 import { deadLetterCopies } from "./dead-letter-copies.ts";
 import { decodeAll, type Entry } from "./decode.ts";
 import { explain } from "./faults.ts";
@@ -103,10 +105,9 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const expired = sayExpired(logger);
   const slowdown = (options.incidents ?? true) ? watchSlowdown(connections, logger, metrics) : NO_SLOWDOWN;
 
-  const state: Record<"kafka" | "database", DependencyState> = {
-    kafka: { ready: false, reason: "not connected yet" },
-    database: { ready: false, reason: "not connected yet" },
-  };
+  // While there is nothing to store, only these notice an outage.
+  const probes = { kafka: probeKafka(kafka, logger), database: probeDatabase(options.writerUrl, logger) };
+  const reached = { kafka: false, database: false }; // by work, not only by a probe
   let closing = false;
   let cluster = "";
   let admin: KafkaAdmin | undefined;
@@ -130,14 +131,21 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
           logger.warn({ reason, retryMs: Math.round(delayMs) }, `${dependency} is away; waiting for it`);
         }
         others.set(own, reason);
-        state[dependency] = { ready: false, reason };
         metrics.processingErrors.inc({ service: "consumer", error_type: `${dependency}_outage` });
       },
-    }).finally(() => others.delete(own));
-    const [reason] = others.values(); // one topic may be stored while another one's table is missing
-    if (reason === undefined && !state[dependency].ready) logger.info(`${dependency} is there`);
-    state[dependency] = reason === undefined ? { ready: true } : { ready: false, reason };
+    }).finally(() => {
+      if (others.delete(own) && others.size === 0) logger.info(`${dependency} is there`);
+    });
+    if (dependency === "database") reached.database = true; // Kafka is, once it has given partitions
     return result;
+  }
+
+  /** What work cannot do comes first: one topic may be stored, and the server answer, while another one's table is missing. */
+  function stateOf(dependency: "kafka" | "database"): DependencyState {
+    const [reason] = failing[dependency].values();
+    if (reason !== undefined) return { ready: false, reason };
+    const asked = probes[dependency].state();
+    return asked.ready && !reached[dependency] ? { ready: false, reason: "not connected yet" } : asked;
   }
 
   async function position(topic: string, partition: number): Promise<bigint> {
@@ -205,7 +213,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       ...{ kafka, cluster, group, topics, concurrency, logger },
       keeper: { position, store, isPaused: breaker.isPaused },
       onAssigned(partitions) {
-        state.kafka = { ready: true };
+        reached.kafka = true;
         assigned.set(group, partitions);
         own.assigned.set([...assigned.values()].reduce((sum, held) => sum + held, 0));
         own.lag.reset();
@@ -222,15 +230,17 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
 
   return {
     readiness() {
-      const [database, topics] = [partitionTask.warning(), breaker.warning()];
+      const [rows, topics] = [partitionTask.warning(), breaker.warning()];
+      const [kafka, database] = [stateOf("kafka"), stateOf("database")];
       return {
-        kafka: topics === undefined ? state.kafka : { ...state.kafka, warning: topics },
-        database: database === undefined ? state.database : { ...state.database, warning: database },
+        kafka: topics === undefined ? kafka : { ...kafka, warning: topics },
+        database: rows === undefined ? database : { ...database, warning: rows },
       };
     },
     async close() {
       closing = true;
       await started;
+      for (const probe of Object.values(probes)) probe.close();
       slowdown.close();
       breaker.close();
       expired.close();

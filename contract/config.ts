@@ -168,6 +168,9 @@ export const apiSettings = z.object({
   ...adminSettings.shape,
   API_HOST: host.default("127.0.0.1"),
   API_PORT: port.default(8000),
+  API_REUSE_PORT: z
+    .enum(["on", "off"], "must be on (another API of this user may have the same port) or off")
+    .default("off"),
   API_MODEL: z
     .enum(["realistic", "off"], "must be realistic (latency and errors as in production) or off")
     .default("realistic"),

@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
-import type { Server } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { Server, ServerResponse } from "node:http";
+import { Server as NetServer, type AddressInfo, type Socket } from "node:net";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { Counter } from "prom-client";
 import { messageOf, RushhourError } from "./errors.ts";
@@ -9,7 +9,10 @@ import type { Metrics } from "./metrics.ts";
 
 export interface HttpServer {
   readonly url: string; // with the port really taken, e.g. http://127.0.0.1:8000
-  /** Takes no new connections, finishes what is in flight, closes; cuts what is not done by the deadline. */
+  /**
+   * Takes no new connections, answers what comes on those it has and says in each answer that it is the last, closes; cuts what is not
+   * done by the deadline.
+   */
   close(deadlineMs: number): Promise<void>;
 }
 
@@ -22,6 +25,8 @@ export interface ListenOptions {
   readonly metrics: Metrics;
   readonly wayOut: string; // what a person can do when the port is taken
   readonly limits?: HttpLimits; // default: HTTP_LIMITS
+  /** Whether others of this user that ask for it too may have the same port; the system spreads connections over them. */
+  readonly reusePort?: boolean;
 }
 
 /**
@@ -30,7 +35,7 @@ export interface ListenOptions {
  */
 export async function listen(
   app: { readonly fetch: FetchHandler },
-  { service, host, port, metrics, wayOut, limits = HTTP_LIMITS }: ListenOptions,
+  { service, host, port, metrics, wayOut, limits = HTTP_LIMITS, reusePort = false }: ListenOptions,
 ): Promise<HttpServer> {
   const malformed = new Counter({
     name: "http_malformed_total",
@@ -44,18 +49,23 @@ export async function listen(
     },
   });
   const refusedExcess = refuseExcess(limits);
+  let isClosing = false;
   const server = createServer(serverOptions(limits), (incoming, outgoing) => {
+    if (isClosing) outgoing.shouldKeepAlive = false;
     if (refusedExcess(incoming, outgoing) === undefined) void listener(incoming, outgoing);
     else malformed.inc();
   });
   refuseMalformed(server, limits.lingerMs, () => malformed.inc());
   countConnections(server, service, metrics);
   const connections = trackConnections(server);
-  await bind(server, host, port, wayOut);
+  await bind(server, { host, port, reusePort }, wayOut);
   const { port: taken } = server.address() as AddressInfo;
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${taken}`,
-    close: (deadlineMs) => drain(server, connections, deadlineMs),
+    close(deadlineMs) {
+      isClosing = true;
+      return drain(server, connections, deadlineMs);
+    },
   };
 }
 
@@ -91,19 +101,21 @@ function refuseMalformed(server: Server, lingerMs: number, count: () => void): v
   });
 }
 
-async function bind(server: Server, host: string, port: number, wayOut: string): Promise<void> {
+type Address = Required<Pick<ListenOptions, "host" | "port" | "reusePort">>;
+
+async function bind(server: Server, address: Address, wayOut: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   server.once("error", reject);
-  server.listen(port, host, () => resolve(undefined));
+  server.listen(address, () => resolve(undefined));
   try {
     await promise;
   } catch (error) {
-    throw refusalOf(error as NodeJS.ErrnoException, host, port, wayOut);
+    throw refusalOf(error as NodeJS.ErrnoException, address, wayOut);
   }
   server.off("error", reject);
 }
 
-function refusalOf(error: NodeJS.ErrnoException, host: string, port: number, wayOut: string): RushhourError {
+function refusalOf(error: NodeJS.ErrnoException, { host, port }: Address, wayOut: string): RushhourError {
   switch (error.code) {
     case "EADDRINUSE":
       return new RushhourError(
@@ -115,6 +127,12 @@ function refusalOf(error: NodeJS.ErrnoException, host: string, port: number, way
       return new RushhourError("CONFIG_INVALID", `port ${port} of ${host} needs more rights; ${wayOut}`, {
         cause: error,
       });
+    case "ENOTSUP":
+      return new RushhourError(
+        "CONFIG_INVALID",
+        "this system lets no two processes have the same port; leave the reuse of ports out",
+        { cause: error },
+      );
     case undefined:
     default:
       return new RushhourError(
@@ -146,15 +164,34 @@ function trackConnections(server: Server): Connections {
   return { open, unused };
 }
 
+/** So long a kept connection may carry one more request when its server closes, or a fourth of the deadline. */
+const LAST_REQUEST_MS = 1_000;
+
+/**
+ * On a kept connection the next request may be under way at any moment; were it closed just then, that request would fail. So
+ * every answer from now on ends its connection and says so, and one that nobody uses any more is closed only after a while.
+ */
 async function drain(server: Server, { open, unused }: Connections, deadlineMs: number): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const socket of open) {
+    const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
+    if (answer) answer.shouldKeepAlive = false; // unless its headers are out
+  }
+  await new Promise((resolve) => setImmediate(resolve)); // what the system has accepted until now is answered too
+  // The server's own close() would end idle connections at once.
+  const closed = new Promise<void>((resolve) => NetServer.prototype.close.call(server, () => resolve()));
   // The server is closed a moment before its last sockets are, and a request that is cut leaves its record then.
   const gone = Array.from(open, (socket) => new Promise((resolve) => socket.once("close", resolve)));
-  for (const socket of unused) socket.destroy();
-  // A connection is idle again when its answer is out; nobody shall wait for its keep-alive time to pass.
-  const sweep = setInterval(() => server.closeIdleConnections(), 20);
+  const endIdle = () => {
+    server.closeIdleConnections();
+    for (const socket of unused) if (socket.bytesRead === 0) socket.destroy();
+  };
+  let sweep: NodeJS.Timeout | undefined; // a connection whose answer had begun before is idle some time later
+  const grace = setTimeout(
+    () => (sweep = setInterval(endIdle, 20)),
+    Math.min(LAST_REQUEST_MS, deadlineMs / 4),
+  );
   const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
   await Promise.all([closed, ...gone]);
-  clearInterval(sweep);
-  clearTimeout(deadline);
+  for (const timer of [grace, sweep, deadline]) clearTimeout(timer);
+  server.close(); // its timers
 }

@@ -21,13 +21,17 @@ export type ReadinessCheck = () => Readonly<Record<string, DependencyState>>;
 export function statusRoutes(service: string, metrics: Metrics, readiness: ReadinessCheck): Hono {
   const startedMs = Date.now();
   const routes = new Hono();
-  const uptime = () => ({ service, uptime_seconds: Math.round((Date.now() - startedMs) / 1000) });
-  routes.get("/health/live", (c) => c.json({ status: "ok", ...uptime() }));
+  // The number tells two processes apart that share a port, or follow each other on it.
+  const who = () => ({
+    ...{ service, pid: process.pid },
+    uptime_seconds: Math.round((Date.now() - startedMs) / 1000),
+  });
+  routes.get("/health/live", (c) => c.json({ status: "ok", ...who() }));
   for (const path of ["/health", "/health/ready"]) {
     routes.get(path, (c) => {
       const dependencies = readiness();
       const ready = Object.values(dependencies).every((state) => state.ready);
-      return c.json({ status: ready ? "ok" : "unavailable", ...uptime(), dependencies }, ready ? 200 : 503);
+      return c.json({ status: ready ? "ok" : "unavailable", ...who(), dependencies }, ready ? 200 : 503);
     });
   }
   routes.get("/metrics", async (c) =>

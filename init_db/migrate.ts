@@ -44,7 +44,7 @@ export async function migrate(ownerUrl: string, accounts: Accounts, keep: Keep):
     );
     await connection.query(`USE ${name}`);
     await lock(connection);
-    const applied = await applyNew(connection);
+    const applied = await applyMigrations(connection);
     if (applied.length > 0)
       await writeAudit(connection, { ...MIGRATED, target: database, detail: { applied } });
     await seedBounds(connection, keep, Date.now());
@@ -64,7 +64,15 @@ async function lock(connection: Connection): Promise<void> {
   );
 }
 
-async function applyNew(connection: Connection): Promise<string[]> {
+/**
+ * Runs what is new in the connection's database.
+ * @param isWanted by its name; default: all
+ * @returns the names of those that ran
+ */
+export async function applyMigrations(
+  connection: Connection,
+  isWanted: (name: string) => boolean = () => true,
+): Promise<string[]> {
   await connection.query(
     `CREATE TABLE IF NOT EXISTS schema_migrations (
        version INT UNSIGNED NOT NULL PRIMARY KEY, name VARCHAR(128) NOT NULL, checksum CHAR(64) NOT NULL,
@@ -77,7 +85,7 @@ async function applyNew(connection: Connection): Promise<string[]> {
   const checksums = new Map(rows.map((row) => [Number(row["version"]), String(row["checksum"])]));
 
   const applied: string[] = [];
-  for (const migration of known) {
+  for (const migration of known.filter(({ name }) => isWanted(name))) {
     const checksum = checksums.get(migration.version);
     if (checksum === migration.checksum) continue;
     if (checksum !== undefined) {

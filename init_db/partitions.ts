@@ -203,9 +203,11 @@ export async function planPartitions(
 ): Promise<Change[]> {
   const kept = bounds ?? (await readBounds(connection));
   const states = await readTables(connection, kept);
-  return PARTITIONED.flatMap((table) =>
-    planTable(table, states.get(table.name)!, { nowMs, fromMs, keptFromMs: kept[table.kept] * 1_000 }),
-  );
+  return PARTITIONED.flatMap((table) => {
+    const state = states.get(table.name)!;
+    if (state.partitions.length === 0) return []; // a later migration makes it
+    return planTable(table, state, { nowMs, fromMs, keptFromMs: kept[table.kept] * 1_000 });
+  });
 }
 
 export interface Applied {

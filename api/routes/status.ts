@@ -33,6 +33,7 @@ const Health = z
   .object({
     status: z.enum(["ok", "unavailable"]),
     service: z.string(),
+    pid: z.int(),
     uptime_seconds: z.int(),
     dependencies: z
       .record(z.string(), z.object({ ready: z.boolean(), reason: z.string().optional() }))
