@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
-import { startConsumer } from "../consumer/consumer.ts";
-import { createMetrics } from "../contract/metrics.ts";
 import { writeAudit } from "../init_db/audit.ts";
 import { connect } from "../init_db/database.ts";
 import { migrate } from "../init_db/migrate.ts";
@@ -15,6 +13,7 @@ import {
   runCli,
   silent,
   startRole,
+  startTestConsumer,
   testBrokers,
   testKafka,
   until,
@@ -22,20 +21,12 @@ import {
 
 const aFault = (id: string) => ({ id, kind: "slow", for_ms: 60_000, latency_median_ms: 1 });
 
-function startTestConsumer(writerUrl: string): void {
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, keep: KEEP },
-    ...{ metrics: createMetrics(), onCrash: () => undefined },
-  });
-  onTestFinished(() => consumer.close());
-}
-
 const ROWS = "SELECT actor, via, action, target, result FROM audit_log WHERE action <> 'migrate' ORDER BY at";
 
 test("faults started and ended at an API are rows that say who, what and how it went", async () => {
   await freshTopics();
   const { pool, writerUrl, readerUrl } = await openTestDatabase();
-  startTestConsumer(writerUrl);
+  startTestConsumer({ writerUrl });
   const token = "0123456789abcdef";
   const api = await startRole(["api", "--port", "0", "--model", "off"], { API_ADMIN_TOKEN: token });
   const ask = async (method: string, path: string, body?: object) => {
@@ -104,7 +95,7 @@ test("a record that comes twice is one row, and one that breaks a rule a dead le
     value: JSON.stringify(value),
   }));
   await producer.send({ topic: "audit", messages });
-  startTestConsumer(writerUrl);
+  startTestConsumer({ writerUrl });
   const of = (where: string) => numberOf(pool, `SELECT COUNT(*) FROM audit_log WHERE ${where}`);
   await until("the last one", async () => (await numberOf(pool, "SELECT COUNT(*) FROM dead_letters")) === 1);
   await producer.send({

@@ -1,19 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { createMetrics } from "../contract/metrics.ts";
 import { DEAD_LETTERS_TOPIC } from "../contract/topics.ts";
-import { startConsumer, type ConsumerOptions } from "../consumer/consumer.ts";
 import { createBatchProducer, type KeyedRecord } from "../kafka/producer.ts";
 import {
   aRequestLog,
   freshTopics,
-  KEEP,
   numberOf,
   openTestDatabase,
   rowsOf,
   runCli,
-  silent,
-  testBrokers,
+  startTestConsumer,
   testKafka,
   until,
   type TestDatabase,
@@ -29,21 +25,6 @@ async function send(topic: string, values: readonly (string | KeyedRecord)[]): P
 
 const good = (count: number) => Array.from({ length: count }, () => JSON.stringify(aRequestLog()));
 const garbage = (count: number) => Array.from({ length: count }, (_, i) => `garbage ${i}`);
-
-function consume({ writerUrl }: TestDatabase, options: Partial<ConsumerOptions> = {}) {
-  const metrics = createMetrics();
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, keep: KEEP, metrics },
-    onCrash: (error) => {
-      throw error;
-    },
-    ...options,
-  });
-  let closed: Promise<void> | undefined;
-  const close = () => (closed ??= consumer.close());
-  onTestFinished(close);
-  return { ...consumer, metrics, close };
-}
 
 /** What is on a topic, from its beginning. */
 async function readTopic(topic: string) {
@@ -86,7 +67,7 @@ describe("copies", () => {
     await send("info-logs", [{ key: null, value: bytes, headers: {} }, ...good(2), "[]"]);
     await send("info-logs", [large]);
     const copies = await readTopic(DEAD_LETTERS_TOPIC);
-    consume(database);
+    startTestConsumer(database);
     await until("four copies", () => copies.length >= 4);
     await until(
       "all to be marked",
@@ -118,7 +99,7 @@ describe("rushhour dead-letters", () => {
     const bare = JSON.stringify({ endpoint: "/tea", method: "GET", status_code: 418, response_time_ms: 1 });
     const own = JSON.stringify(aRequestLog({ status_code: 418, run_id: "run-1" }));
     await send("info-logs", [bare, own, bare, ...good(3)]); // neither id nor time, twice: two records
-    consume(database);
+    startTestConsumer(database);
     await until("three rows", async () => (await count("api_logs")) === 3);
     expect(await count("dead_letters")).toBe(3);
 
@@ -151,7 +132,7 @@ describe("rushhour dead-letters", () => {
     const count = counter(database);
     await send("info-logs", ["\u001b[31mred\u0007", "[1]", ...garbage(30)]);
     await send("error-logs", [JSON.stringify({ ...aRequestLog({ run_id: "run-7" }), status_code: "many" })]);
-    consume(database);
+    startTestConsumer(database);
     await until("all dead letters", async () => (await count("dead_letters")) === 33);
 
     const list = await deadLetters(database, "list");
@@ -198,7 +179,7 @@ describe("the breaker", () => {
         topic,
       ]);
     const options = { group: randomUUID(), breakerRecords: 100 };
-    const first = consume(database, options);
+    const first = startTestConsumer(database, options);
     await send("info-logs", [...good(90), ...garbage(90)]); // half, and no more than allowed
     await until("half of it", async () => (await count("api_logs")) === 90);
     expect(first.readiness().kafka.warning).toBeUndefined();
@@ -215,7 +196,7 @@ describe("the breaker", () => {
     expect(await first.metrics.registry.metrics()).toContain('consumer_topic_paused{topic="info-logs"} 1');
 
     await first.close();
-    const second = consume(database, options);
+    const second = startTestConsumer(database, options);
     await send("error-logs", good(30));
     await until("the other topic", async () => (await count("api_logs")) === 150);
     expect(second.readiness().kafka.warning).toContain("rushhour dead-letters resume info-logs");

@@ -1,11 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { startConsumer } from "../consumer/consumer.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import type { Level } from "../contract/request-log.ts";
 import { createPublisher } from "../producer/publisher.ts";
@@ -14,7 +12,6 @@ import { openSpool, type SpoolMode } from "../producer/spool/open.ts";
 import {
   aRequestLog,
   freshTopics,
-  KEEP,
   numberOf,
   openKafkaProxy,
   openTestDatabase,
@@ -22,6 +19,7 @@ import {
   runCli,
   silent,
   startRole,
+  startTestConsumer,
   testBrokers,
   until,
   type TestDatabase,
@@ -80,23 +78,6 @@ async function publishMany({ publish }: TestPublisher, count: number, level: Lev
     publish(aRequestLog({ level }));
     if (n % 100 === 99) await turn();
   }
-}
-
-function startTestConsumer({ writerUrl }: TestDatabase): void {
-  const consumer = startConsumer({
-    ...{
-      brokers: testBrokers(),
-      group: randomUUID(),
-      writerUrl,
-      keep: KEEP,
-      logger: silent,
-      metrics: createMetrics(),
-    },
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
 }
 
 const STORED = "SELECT COUNT(*) FROM api_logs";

@@ -1,11 +1,18 @@
 import { expect, onTestFinished, test } from "vitest";
 import { pino } from "pino";
 import { createMetrics } from "../contract/metrics.ts";
-import { startConsumer } from "../consumer/consumer.ts";
 import { partitionUpkeep } from "../consumer/partition-upkeep.ts";
 import { startUpkeep, type UpkeepTask } from "../consumer/upkeep.ts";
 import { lockName, type Pool } from "../init_db/database.ts";
-import { KEEP, numberOf, openTestDatabase, rowsOf, silent, until, type TestDatabase } from "./harness.ts";
+import {
+  KEEP,
+  numberOf,
+  openTestDatabase,
+  rowsOf,
+  startTestConsumer,
+  until,
+  type TestDatabase,
+} from "./harness.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -163,14 +170,7 @@ test("the partitions are kept, and rows in the catch-all raise an alarm", async 
 test("rows in the catch-all are a warning in the leader's health, which stays good", async () => {
   const { pool, writerUrl, name } = await openTestDatabase();
   await insertLog(pool, -50);
-  const consumer = startConsumer({
-    ...{ brokers: ["127.0.0.1:1"], group: name, writerUrl, logger: silent, keep: KEEP },
-    metrics: createMetrics(),
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
+  const consumer = startTestConsumer({ writerUrl }, { brokers: ["127.0.0.1:1"], group: name });
   const health = () => consumer.readiness().database;
   await until("the warning", () => health().warning !== undefined && health().ready);
   expect(health()).toEqual({
