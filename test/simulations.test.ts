@@ -376,6 +376,7 @@ describe("rushhour runs", () => {
     for (const run of [second, first]) await topic.publishRun(run);
     const { run_id, scenario, target, seed, digest, tags, command, started_at } = running;
     await topic.publishRun({ run_id, scenario, target, seed, digest, tags, command, started_at });
+    await topic.close(); // or it would say every 10 s that the run goes on
     await until("three rows", async () => (await numberOf(database.pool, "SELECT COUNT(*) FROM runs")) === 3);
     for (const run of [first, local]) writeFileSync(runRecordPath(home, run.run_id), JSON.stringify(run));
     writeFileSync(join(home, "runs", "broken.json"), "{");
