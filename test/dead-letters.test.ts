@@ -52,6 +52,14 @@ async function deadLetters({ ownerUrl }: TestDatabase, ...args: string[]) {
   return { ...ended, output: ended.stdout + ended.stderr };
 }
 
+/** What the audit says of them, oldest first. */
+const changes = ({ pool }: TestDatabase) =>
+  rowsOf(
+    pool,
+    `SELECT via, action, target, result, JSON_VALUE(detail, '$.records') AS records FROM audit_log
+      WHERE action LIKE 'dead-letters.%' ORDER BY at`,
+  );
+
 const counter = (database: TestDatabase) => (table: string) =>
   numberOf(database.pool, `SELECT COUNT(*) FROM ${table}`);
 
@@ -124,6 +132,13 @@ describe("rushhour dead-letters", () => {
     expect(await count("api_logs")).toBe(6);
     expect(await count("dead_letters")).toBe(6);
     expect(await count("v_losses")).toBe(0);
+    const said = { via: "cli", action: "dead-letters.replay", result: "done" };
+    expect(await changes(database)).toEqual([
+      { ...said, target: "--reason refused_by_sql", records: "3" },
+      { ...said, target: "all", records: "3" },
+      { ...said, target: ids.join(" "), records: "6" },
+      { ...said, target: "all --again", records: "6" },
+    ]);
     expect(await numberOf(pool, "SELECT dead_letters FROM v_pipeline")).toBe(0);
   });
 
@@ -167,6 +182,16 @@ describe("rushhour dead-letters", () => {
     const purged = await deadLetters(database, "purge", "--topic", "info-logs", "--limit", "30", "--yes");
     expect(purged.stdout).toContain("deleted 30 of info-logs");
     expect(await count("dead_letters")).toBe(3);
+    await database.pool.query(
+      "CREATE TRIGGER locked BEFORE DELETE ON dead_letters FOR EACH ROW SIGNAL SQLSTATE '45000'",
+    );
+    expect(await deadLetters(database, "purge", "--yes")).toMatchObject({ code: 1 });
+    const said = { via: "cli", action: "dead-letters.purge" };
+    expect(await changes(database)).toEqual([
+      { ...said, target: "--topic info-logs --limit 30", result: "done", records: "30" },
+      { ...said, target: "all", result: "failed", records: "0" },
+    ]);
+    expect(await numberOf(database.pool, "SELECT actor LIKE '%_@_%' FROM v_audit LIMIT 1")).toBe(1);
   });
 });
 
@@ -208,6 +233,9 @@ describe("the breaker", () => {
     );
     expect((await deadLetters(database, "resume", "info-logs")).stdout).toContain("info-logs is read on");
     await until("the rest", async () => (await count("api_logs")) === 170);
+    expect(await changes(database)).toMatchObject([
+      { via: "cli", action: "dead-letters.resume", target: "info-logs", result: "done", records: "480" },
+    ]);
     expect(second.readiness().kafka.warning).toBeUndefined();
 
     await send("info-logs", garbage(300));
