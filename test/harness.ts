@@ -345,7 +345,7 @@ export async function startRole(
   const url = new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stderr }).on("line", (line) => {
       log.push(line);
-      const found = /"url":"(http[^"]+)"/.exec(line)?.[1];
+      const found = /(?:"url":"|^control at )(http:[^"/]*\/\/[^"/]+)/.exec(line)?.[1];
       if (found) resolve(found);
     });
     void exited.then((code) =>

@@ -19,6 +19,8 @@ import type { RunControl } from "./run-control.ts";
 export interface ControlServerOptions {
   readonly port: number; // 0 takes a free one
   readonly token?: string | undefined; // asked of every request below /v1 when set
+  /** Told of each request that came without the right one; not of those that are not looked at any more. */
+  readonly onWrongToken?: (() => void) | undefined;
   readonly run: RunControl;
 }
 
@@ -31,7 +33,8 @@ const MAX_BODY_BYTES = 65_536;
  * reaches it through a name of its own, and nothing that another origin asks for.
  * @throws RushhourError PORT_IN_USE
  */
-export async function createControlServer({ port, token, run }: ControlServerOptions): Promise<HttpServer> {
+export async function createControlServer(options: ControlServerOptions): Promise<HttpServer> {
+  const { port, token, run } = options;
   const metrics = createMetrics();
   const closing = new AbortController();
   const app = new Hono();
@@ -40,7 +43,7 @@ export async function createControlServer({ port, token, run }: ControlServerOpt
     "/",
     statusRoutes("simulator", metrics, () => ({})),
   );
-  if (token !== undefined) app.use("/v1/*", askFor(token, metrics.registry));
+  if (token !== undefined) app.use("/v1/*", askFor(token, metrics.registry, options.onWrongToken));
   app.route("/v1", controlRoutes(run, closing.signal));
   app.notFound((c) =>
     refuse(c, 404, "ROUTE_UNKNOWN", `there is no ${c.req.method} ${c.req.path}; see docs/control.md`),
@@ -134,7 +137,7 @@ function isLoopback(url: string): boolean {
 }
 
 /** It listens on 127.0.0.1 alone, so that all who ask are one client. */
-function askFor(token: string, registry: Registry): MiddlewareHandler {
+function askFor(token: string, registry: Registry, onWrongToken?: () => void): MiddlewareHandler {
   const check = bearerToken(token);
   const refused = new Counter({
     name: "control_auth_failures_total",
@@ -154,6 +157,7 @@ function askFor(token: string, registry: Registry): MiddlewareHandler {
         "too many wrong tokens; retry-after says when the next one is looked at",
       );
     }
+    onWrongToken?.();
     c.header("www-authenticate", 'Bearer realm="rushhour"');
     return refuse(c, 401, "UNAUTHORIZED", "this run's control asks for its token: authorization: Bearer …");
   };
