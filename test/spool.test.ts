@@ -169,6 +169,22 @@ describe("with Kafka away", () => {
     expect(await rowsOf(database.pool, "SELECT * FROM v_ingest_gaps")).toEqual([]);
   }, 60_000);
 
+  test("records of other scripts, three bytes a character, are taken from disk by full batches", async () => {
+    const kafka = await openKafkaProxy();
+    const publisher = await openPublisher({ root: makeRoot(), brokers: kafka.brokers });
+    await until(
+      "Kafka to be found away",
+      () => publisher.readiness().reason?.includes("ECONNREFUSED") === true,
+    );
+    // 640 KiB of characters would be 1.9 MiB, and Kafka takes 1 MiB.
+    for (let n = 0; n < 500; n++) publisher.publish(aRequestLog({ error_message: "漢".repeat(1_500) }));
+    await until("the buffer to be on disk", async () => (await publisher.buffered()) === 0);
+    expect(publisher.spool.backlogBytes()).toBeGreaterThan(500 * 4_500);
+    await kafka.open();
+    await until("an empty spool", () => publisher.spool.backlogBytes() === 0, { deadlineMs: 15_000 });
+    expect(await publisher.dropped()).toEqual({});
+  });
+
   test("closing leaves on disk what Kafka did not take, with the last word, and the next publisher delivers it", async () => {
     const kafka = await openKafkaProxy();
     const root = makeRoot();
