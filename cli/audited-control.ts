@@ -3,6 +3,12 @@ import { messageOf } from "../contract/errors.ts";
 import { thisProcess } from "../init_db/audit.ts";
 import type { RunControl } from "../simulator/control/run-control.ts";
 
+/** Says to `audit` that somebody had not the token of a run's control, which listens on 127.0.0.1 alone. */
+export function auditWrongTokens(audit: Audit, run_id: string): () => void {
+  const refusal = { via: "control", action: "control.token", target: run_id, result: "refused" } as const;
+  return () => audit({ actor: "127.0.0.1", ...refusal, detail: {} });
+}
+
 /** The same control of a run, with every change said to `audit`. */
 export function audited(control: RunControl, via: "control" | "key", audit: Audit): RunControl {
   const { run_id } = control.status();

@@ -10,7 +10,7 @@ import { createControlServer } from "../simulator/control/server.ts";
 import type { Incidents } from "../simulator/engine/incidents.ts";
 import type { Run } from "../simulator/engine/run.ts";
 import type { LoadPlan } from "../simulator/plan/plan.ts";
-import { audited } from "./audited-control.ts";
+import { audited, auditWrongTokens } from "./audited-control.ts";
 
 export const KEY_HELP = "space pause  + - rate  f errors  s slowness  q stop  ? help";
 
@@ -37,8 +37,11 @@ export async function controlRun(
 ): Promise<() => Promise<void>> {
   const control = controlOf(plan, run, incidents);
   const by = (via: "control" | "key") => (audit === undefined ? control : audited(control, via, audit));
+  const onWrongToken = audit && auditWrongTokens(audit, run.run_id);
   const server =
-    port === undefined ? undefined : await createControlServer({ port, token, run: by("control") });
+    port === undefined
+      ? undefined
+      : await createControlServer({ port, token, run: by("control"), onWrongToken });
   if (server) say(`control at ${server.url}/v1/run`);
   const forgetEvents = run.onEvent(({ at_ms, text }) => say(`${(at_ms / 1_000).toFixed(1)} s: ${text}`));
   const forgetKeys = readKeys(process.stdin, keysOf(by("key"), say));

@@ -61,6 +61,19 @@ export function readFilter(options: FilterOptions): FilterSettings {
   });
 }
 
+/** What was chosen, as flags and ids, such as `--topic info-logs --limit 30`; none: `all`. */
+export function flagsOf(settings: FilterSettings, ids: readonly number[]): string {
+  const flags = Object.entries({
+    ...{ topic: settings.DEAD_LETTERS_TOPIC, reason: settings.DEAD_LETTERS_REASON },
+    ...{ since: settings.DEAD_LETTERS_SINCE, until: settings.DEAD_LETTERS_UNTIL },
+    ...{ run: settings.DEAD_LETTERS_RUN, limit: settings.DEAD_LETTERS_LIMIT },
+  }).flatMap(([name, value]) => {
+    if (value === undefined) return [];
+    return [`--${name} ${value instanceof Date ? value.toISOString() : value}`];
+  });
+  return [...ids, ...flags].join(" ") || "all";
+}
+
 /** A condition of SQL and its values. */
 export interface Condition {
   readonly sql: string;

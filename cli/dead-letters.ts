@@ -4,10 +4,12 @@ import pc from "picocolors";
 import { kafkaSettings, readSettings, sqlSettings } from "../contract/config.ts";
 import { messageOf, RushhourError } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
+import { writeAudit } from "../init_db/audit.ts";
 import { connect, type Connection, type Row } from "../init_db/database.ts";
 import { createKafka, type KafkaServers } from "../kafka/client.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
-import { byTopic, conditionOf, findLetters, idsOf, readFilter, withFilter } from "./dead-letter-filter.ts";
+import { byTopic, conditionOf, findLetters, flagsOf, idsOf } from "./dead-letter-filter.ts";
+import { readFilter, withFilter } from "./dead-letter-filter.ts";
 import type { FilterOptions, FilterSettings, Found } from "./dead-letter-filter.ts";
 import { replayLetters } from "./dead-letter-replay.ts";
 import { harmless } from "../contract/harmless.ts";
@@ -103,6 +105,24 @@ function notMigrated(error: unknown): RushhourError | undefined {
     "the database has no tables of this version yet: run npx rushhour migrate first",
     { cause: error },
   );
+}
+
+/** Does it and says so in `audit_log`, with how many it were; also of what ended half-way. */
+async function audited(
+  connection: Connection,
+  change: { readonly action: string; readonly target: string },
+  work: (onDone: (count: number) => void) => Promise<void>,
+): Promise<void> {
+  let records = 0;
+  const write = (result: "done" | "failed") =>
+    writeAudit(connection, { ...change, via: "cli", result, detail: { records } });
+  try {
+    await work((count) => (records = count));
+  } catch (error) {
+    await write("failed").catch(() => undefined); // the connection may be what failed
+    throw error;
+  }
+  await write("done");
 }
 
 const FIELDS = `id, stored_at, cluster, topic, \`partition\`, CAST(\`offset\` AS CHAR) AS \`offset\`, reason, detail, request_id, run_id,
@@ -222,10 +242,14 @@ async function replay(ids: readonly number[], settings: FilterSettings, again: b
     const screen = openScreen(process.stderr);
     let sent = 0;
     try {
-      await replayLetters(connection, producer, letters, (count) => {
-        sent = count;
-        screen.show([`${count.toLocaleString("en")} of ${letters.length.toLocaleString("en")} replayed`]);
-      });
+      const target = `${flagsOf(settings, ids)}${again ? " --again" : ""}`;
+      const change = { action: "dead-letters.replay", target };
+      await audited(connection, change, (onDone) =>
+        replayLetters(connection, producer, letters, (count) => {
+          onDone((sent = count));
+          screen.show([`${count.toLocaleString("en")} of ${letters.length.toLocaleString("en")} replayed`]);
+        }),
+      );
     } catch (error) {
       throw new RushhourError(
         "SERVER_UNREACHABLE",
@@ -268,10 +292,14 @@ async function purge(ids: readonly number[], settings: FilterSettings, yes: bool
       console.log("nothing was deleted");
       return;
     }
-    for (let i = 0; i < letters.length; i += DELETED_AT_ONCE) {
-      const some = letters.slice(i, i + DELETED_AT_ONCE).map(({ id }) => id);
-      await connection.query("DELETE FROM dead_letters WHERE id IN (?)", [some]);
-    }
+    const change = { action: "dead-letters.purge", target: flagsOf(settings, ids) };
+    await audited(connection, change, async (onDone) => {
+      for (let i = 0; i < letters.length; i += DELETED_AT_ONCE) {
+        const some = letters.slice(i, i + DELETED_AT_ONCE).map(({ id }) => id);
+        await connection.query("DELETE FROM dead_letters WHERE id IN (?)", [some]);
+        onDone(i + some.length);
+      }
+    });
     console.log(`deleted ${byTopic(letters)}`);
   });
 }
@@ -302,7 +330,8 @@ async function resume(topic: string): Promise<void> {
   const settings = readSettings(kafkaSettings.extend(sqlSettings.shape));
   await asOwner(settings, async (connection) => {
     const pauses = await pausedTopics(connection);
-    if (!pauses.some((pause) => pause["topic"] === topic)) {
+    const paused = pauses.find((pause) => pause["topic"] === topic);
+    if (!paused) {
       const names = pauses.map((pause) => String(pause["topic"])).join(", ");
       throw new RushhourError(
         "CONFIG_INVALID",
@@ -313,6 +342,11 @@ async function resume(topic: string): Promise<void> {
       "UPDATE topic_pauses SET resumed_at = UTC_TIMESTAMP(3) WHERE topic = ? AND resumed_at IS NULL",
       [topic],
     );
+    const { paused_at, dead_letters, records } = paused;
+    await writeAudit(connection, {
+      ...{ via: "cli", action: "dead-letters.resume", target: topic, result: "done" },
+      detail: { paused_at, dead_letters, records },
+    });
     console.log(`${topic} is read on within a second`);
   });
 }

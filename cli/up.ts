@@ -252,6 +252,11 @@ async function startServers(
   return servers;
 }
 
+const DATABASE_URLS = ["MYSQL_URL", "MYSQL_WRITER_URL", "MYSQL_READER_URL"];
+const WITHOUT_DATABASE = Object.fromEntries(
+  DATABASE_URLS.flatMap((name) => [name, `${name}_FILE`]).map((name) => [name, undefined]),
+);
+
 /** API and consumer as processes of their own; each gets the least it needs. */
 async function startRoles(
   servers: Servers,
@@ -262,7 +267,7 @@ async function startRoles(
   screen.show(["starting the API and the consumer"]);
   const events = { onGiveUp: (cause: Error) => stop.fail(cause) };
   const kafka = { KAFKA_BROKERS: servers.KAFKA_BROKERS!.join(",") };
-  const env = { ...process.env, MYSQL_URL: undefined, MYSQL_READER_URL: undefined };
+  const env = { ...process.env, ...WITHOUT_DATABASE };
   const consumer = supervise(
     roleSpec("consumer", servers, servers.CONSUMER_PORT, {
       ...{ ...env, ...kafka, CONSUMER_PORT: String(servers.CONSUMER_PORT) },
@@ -274,7 +279,6 @@ async function startRoles(
   const api = supervise(
     roleSpec("api", servers, servers.API_PORT, {
       ...{ ...env, ...kafka, API_PORT: String(servers.API_PORT), API_SEED: String(servers.API_SEED) },
-      MYSQL_WRITER_URL: undefined,
     }),
     events,
   );

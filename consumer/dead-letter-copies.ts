@@ -12,7 +12,7 @@ const MOST_BYTES = 512 * 2 ** 10;
 /**
  * Sends each dead letter to the topic `dead-letters`, raw, with its origin `topic/partition/offset` as key and the reason as header. It
  * is marked after Kafka has it, so a consumer that is killed in between sends it again, and what a killed one left is sent by the next.
- * Kafka away is no failure of the task: it would come back later and later.
+ * Kafka away is no failure of the task: it would come back minutes later.
  */
 export function deadLetterCopies(producer: BatchProducer, logger: Logger): UpkeepTask {
   let said = ""; // the trouble that the log knows of

@@ -10,7 +10,7 @@ import { holdsLock, tryLock } from "../init_db/locks.ts";
 export interface UpkeepTask {
   readonly name: string; // in log and metrics
   readonly everyMs: number;
-  /** Called again after `everyMs`; after an error later, twice as late each time. */
+  /** Called again after `everyMs`; after an error within seconds, then twice as late each time, up to five minutes. */
   run(connection: Connection): Promise<void>;
   /** Another consumer may lead from now on: what was measured here is no longer true. */
   forget?(): void;
@@ -30,7 +30,8 @@ export interface Upkeep {
 }
 
 const LOOK_EVERY_MS = 2_000; // how late a consumer notices that nobody leads, or that it does no longer
-const LONGEST_DELAY_MS = 3_600_000;
+const FIRST_RETRY_MS = 5_000;
+const LONGEST_RETRY_MS = 300_000;
 const LOOK_LIMIT_MS = 600_000; // what takes longer talks to a server that is no longer there
 const CLOSE_LIMIT_MS = 2_000;
 
@@ -81,10 +82,11 @@ export function startUpkeep({ writerUrl, tasks, logger, metrics }: UpkeepOptions
       await task.run(on);
       own.runs.inc({ task: task.name, status: "done" });
       due.set(task, { atMs: performance.now() + task.everyMs, failures: 0 });
+      if (failures > 0) logger.info({ task: task.name, failures }, "upkeep works again");
     } catch (error) {
       own.runs.inc({ task: task.name, status: "failed" });
       if (isFatal(error)) throw error;
-      const delayMs = Math.min(task.everyMs * 2 ** (failures + 1), Math.max(LONGEST_DELAY_MS, task.everyMs));
+      const delayMs = Math.min(Math.min(task.everyMs, FIRST_RETRY_MS) * 2 ** failures, LONGEST_RETRY_MS);
       due.set(task, { atMs: performance.now() + delayMs, failures: failures + 1 });
       logger.warn(
         { task: task.name, reason: messageOf(error), retryMs: delayMs },

@@ -54,9 +54,15 @@ describe("where a setting comes from", () => {
     expect(readSettings(schema, { GREETING: "", GREETING_FILE: "" })).toEqual({ GREETING: "hello" });
   });
 
-  test("a file that cannot be read is named", () => {
-    const [problem] = problemsOf(() => readSettings(schema, { GREETING_FILE: "/nowhere/secret" }));
-    expect(problem).toMatch(/^GREETING_FILE=\/nowhere\/secret cannot be read: ENOENT/);
+  test("an empty variable hides no file", () => {
+    const GREETING_FILE = fileWith("from a file");
+    expect(readSettings(schema, { GREETING: "", GREETING_FILE })).toEqual({ GREETING: "from a file" });
+  });
+
+  test("a file that cannot be read, or is empty, is named", () => {
+    const problemOf = (path: string) => problemsOf(() => readSettings(schema, { GREETING_FILE: path }))[0];
+    expect(problemOf("/nowhere/secret")).toMatch(/^GREETING_FILE=\/nowhere\/secret cannot be read: ENOENT/);
+    expect(problemOf(fileWith("\n"))).toMatch(/^GREETING_FILE=\S+ is empty: write the value to it/); // a token, say, nobody meant to do without
   });
 });
 

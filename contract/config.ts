@@ -241,7 +241,7 @@ export function readSettings<S extends z.ZodObject>(
   for (const key of Object.keys(schema.shape)) {
     const flag = flags[key];
     named[key] = flag?.value === undefined ? key : flag.flag;
-    const value = flag?.value ?? env[key] ?? fromFile(key, env, problems);
+    const value = flag?.value ?? (env[key] || fromFile(key, env, problems)); // an empty variable is not set
     if (value !== undefined && value !== "") input[key] = value;
   }
   const parsed = schema
@@ -270,7 +270,9 @@ function fromFile(
   const path = env[`${key}_FILE`];
   if (path === undefined || path === "") return undefined;
   try {
-    return readFileSync(path, "utf8").trim();
+    const value = readFileSync(path, "utf8").trim();
+    if (value === "") problems.push(`${key}_FILE=${path} is empty: write the value to it, or leave it out`);
+    return value;
   } catch (error) {
     problems.push(`${key}_FILE=${path} cannot be read: ${messageOf(error)}`);
     return undefined;

@@ -36,8 +36,29 @@ export const hasRoom = (level: Level, fill: number): boolean => fill < SHED_AT[l
 const SHED_AT: Readonly<Record<Level, number>> = { DEBUG: 0.8, INFO: 0.9, ERROR: 1, CRITICAL: 1 };
 
 /** A send may carry so much: below Kafka's 1 MiB a batch, even if all is one topic's. */
-export const BATCH_RECORDS = 2_000;
-export const BATCH_BYTES = 640 * 1024;
+const BATCH_RECORDS = 2_000;
+const BATCH_BYTES = 640 * 1024;
+
+/**
+ * As many records from `from` on as one send should carry, by topic; `to` is where the next batch begins.
+ * @param bytesOf a record's value in UTF-8, as Kafka counts: a batch beyond its limit it refuses each time
+ */
+export function nextBatch<T extends { readonly topic: string; readonly value: string }>(
+  records: readonly T[],
+  from: number,
+  bytesOf: (record: T) => number,
+) {
+  const topics = new Map<string, string[]>();
+  let [to, bytes] = [from, 0];
+  while (to < records.length && to - from < BATCH_RECORDS && bytes < BATCH_BYTES) {
+    const record = records[to++]!;
+    bytes += bytesOf(record);
+    const values = topics.get(record.topic);
+    if (values) values.push(record.value);
+    else topics.set(record.topic, [record.value]);
+  }
+  return { topics, to, bytes };
+}
 
 /** First in, first out, bounded by records and bytes. */
 export function createBuffer(cap: { readonly records: number; readonly bytes: number }): RecordBuffer {
@@ -49,26 +70,15 @@ export function createBuffer(cap: { readonly records: number; readonly bytes: nu
   const fill = () => Math.max(size() / cap.records, bytes / cap.bytes);
 
   function take(): Batch {
-    const records: BufferedRecord[] = [];
-    const topics = new Map<string, string[]>();
-    for (
-      let taken = 0;
-      head < queue.length && records.length < BATCH_RECORDS && taken < BATCH_BYTES;
-      head++
-    ) {
-      const record = queue[head]!;
-      taken += record.bytes;
-      bytes -= record.bytes;
-      records.push(record);
-      const values = topics.get(record.topic);
-      if (values) values.push(record.value);
-      else topics.set(record.topic, [record.value]);
-    }
+    const batch = nextBatch(queue, head, (record) => record.bytes);
+    const records = queue.slice(head, batch.to);
+    head = batch.to;
+    bytes -= batch.bytes;
     if (head * 2 >= queue.length) {
       queue = queue.slice(head);
       head = 0;
     }
-    return { records, topics };
+    return { records, topics: batch.topics };
   }
 
   return {

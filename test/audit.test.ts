@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { expect, onTestFinished, test } from "vitest";
-import { startConsumer } from "../consumer/consumer.ts";
-import { createMetrics } from "../contract/metrics.ts";
 import { writeAudit } from "../init_db/audit.ts";
 import { connect } from "../init_db/database.ts";
 import { migrate } from "../init_db/migrate.ts";
@@ -15,6 +13,7 @@ import {
   runCli,
   silent,
   startRole,
+  startTestConsumer,
   testBrokers,
   testKafka,
   until,
@@ -22,20 +21,12 @@ import {
 
 const aFault = (id: string) => ({ id, kind: "slow", for_ms: 60_000, latency_median_ms: 1 });
 
-function startTestConsumer(writerUrl: string): void {
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, keep: KEEP },
-    ...{ metrics: createMetrics(), onCrash: () => undefined },
-  });
-  onTestFinished(() => consumer.close());
-}
-
 const ROWS = "SELECT actor, via, action, target, result FROM audit_log WHERE action <> 'migrate' ORDER BY at";
 
 test("faults started and ended at an API are rows that say who, what and how it went", async () => {
   await freshTopics();
   const { pool, writerUrl, readerUrl } = await openTestDatabase();
-  startTestConsumer(writerUrl);
+  startTestConsumer({ writerUrl });
   const token = "0123456789abcdef";
   const api = await startRole(["api", "--port", "0", "--model", "off"], { API_ADMIN_TOKEN: token });
   const ask = async (method: string, path: string, body?: object) => {
@@ -68,6 +59,49 @@ test("faults started and ended at an API are rows that say who, what and how it 
     },
   );
   expect(shown.stdout).toContain("latency_median_ms");
+  expect(JSON.stringify(await rowsOf(pool, "SELECT * FROM audit_log"))).not.toContain(token);
+});
+
+test("what is changed of a run through its control is a row, and so is a wrong token", async () => {
+  await freshTopics();
+  const { pool, writerUrl, readerUrl } = await openTestDatabase();
+  startTestConsumer({ writerUrl });
+  const token = "fedcba9876543210";
+  const api = await startRole(["api", "--port", "0", "--model", "off"], {});
+  const load = ["--target", api.url, "--rate", "5/s", "-d", "5m", "--seed", "1"];
+  const run = await startRole(["simulate", ...load, "--control", "0", "--quiet"], {
+    ...{ SIMULATOR_CONTROL_TOKEN: token, MYSQL_READER_URL: readerUrl },
+  });
+  const ask = async (method: string, path: string, body?: object, sent = token) => {
+    const response = await fetch(`${run.url}/v1${path}`, {
+      method,
+      headers: { "content-type": "application/json", authorization: `Bearer ${sent}` },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    await response.text();
+    return response.status;
+  };
+  expect(await ask("PATCH", "/run", { rate_factor: 2 }, `${token}0`)).toBe(401);
+  expect(await ask("PATCH", "/run", { rate_factor: 2 })).toBe(200);
+  expect(await ask("PATCH", "/run", { rate_factor: 0 })).toBe(400); // changes nothing
+  expect(await ask("POST", "/faults", { name: "slow", kind: "slow", for: "1m" })).toBe(201);
+  expect(await ask("DELETE", "/faults/slow")).toBe(200);
+  expect(await ask("DELETE", "/faults/slow")).toBe(404);
+  expect(await ask("POST", "/stop")).toBe(202);
+  const rows = () => rowsOf(pool, ROWS.replace("WHERE", "WHERE via = 'control' AND"));
+  await until("six rows", async () => (await rows()).length === 6);
+  const run_id = (await rows())[0]!["target"] as string;
+  expect(await numberOf(pool, "SELECT COUNT(*) FROM runs WHERE run_id = ?", [run_id])).toBe(1);
+  const changed = { actor: expect.stringMatching(/.@./) as string, via: "control", target: run_id };
+  const expected = [
+    { ...changed, actor: "127.0.0.1", action: "control.token", result: "refused" },
+    { ...changed, action: "run.change", result: "done" },
+    { ...changed, action: "fault.start", result: "done" },
+    { ...changed, action: "fault.end", result: "done" },
+    { ...changed, action: "fault.end", result: "refused" },
+    { ...changed, action: "run.stop", result: "done" },
+  ];
+  expect(await rows()).toEqual(expect.arrayContaining(expected)); // two may be of the same millisecond
   expect(JSON.stringify(await rowsOf(pool, "SELECT * FROM audit_log"))).not.toContain(token);
 });
 
@@ -104,7 +138,7 @@ test("a record that comes twice is one row, and one that breaks a rule a dead le
     value: JSON.stringify(value),
   }));
   await producer.send({ topic: "audit", messages });
-  startTestConsumer(writerUrl);
+  startTestConsumer({ writerUrl });
   const of = (where: string) => numberOf(pool, `SELECT COUNT(*) FROM audit_log WHERE ${where}`);
   await until("the last one", async () => (await numberOf(pool, "SELECT COUNT(*) FROM dead_letters")) === 1);
   await producer.send({

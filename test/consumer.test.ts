@@ -2,9 +2,7 @@ import { randomUUID } from "node:crypto";
 import kafkajs, { type CompressionTypes as Compression } from "kafkajs";
 import { compress as compressSnappy } from "snappyjs";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { createMetrics } from "../contract/metrics.ts";
 import { TOPIC_OF_LEVEL } from "../contract/topics.ts";
-import { startConsumer } from "../consumer/consumer.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
 import {
   aRequestLog,
@@ -13,12 +11,10 @@ import {
   openAdmin,
   openTestDatabase,
   rowsOf,
-  silent,
   startRole,
-  testBrokers,
+  startTestConsumer,
   testKafka,
   until,
-  KEEP,
 } from "./harness.ts";
 
 const { CompressionCodecs, CompressionTypes } = kafkajs;
@@ -59,17 +55,6 @@ async function send(topic: string, values: readonly string[]): Promise<void> {
   await producer.close();
 }
 
-function startTestConsumer(writerUrl: string, group: string) {
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group, writerUrl, logger: silent, keep: KEEP, metrics: createMetrics() },
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
-  return consumer;
-}
-
 describe("the consumer", () => {
   test("A-14 stores the three topics in api_logs with their level", async () => {
     const { pool, writerUrl } = await openTestDatabase();
@@ -85,7 +70,7 @@ describe("the consumer", () => {
       aRequestLog({ level: "CRITICAL", status_code: 500, stack: "TypeError: x\n  at y" }),
     ];
     for (const log of logs) await send(TOPIC_OF_LEVEL[log.level], [JSON.stringify(log)]);
-    startTestConsumer(writerUrl, randomUUID());
+    startTestConsumer({ writerUrl });
     await until("four rows", async () => (await numberOf(pool, COUNT)) === 4);
 
     const rows = await rowsOf(
@@ -104,7 +89,7 @@ describe("the consumer", () => {
     const { pool, writerUrl } = await openTestDatabase();
     const log = JSON.stringify(aRequestLog());
     const other = JSON.stringify(aRequestLog());
-    startTestConsumer(writerUrl, randomUUID());
+    startTestConsumer({ writerUrl });
     await send("info-logs", [log, log, other]);
     await until("two rows", async () => (await numberOf(pool, COUNT)) === 2);
     await send("info-logs", [other, JSON.stringify(aRequestLog()), log]);
@@ -131,7 +116,7 @@ describe("the consumer", () => {
       "",
       JSON.stringify(good[1]),
     ]);
-    startTestConsumer(writerUrl, randomUUID());
+    startTestConsumer({ writerUrl });
     await until("two rows", async () => (await numberOf(pool, COUNT)) === 2);
 
     const letters = await rowsOf(
@@ -163,11 +148,11 @@ describe("the consumer", () => {
       JSON.stringify(plain),
       JSON.stringify({ ...plain, log_id: "abc", status_code: 500, level: "DEBUG", colour: "red" }),
     ]);
-    startTestConsumer(writerUrl, randomUUID());
+    startTestConsumer({ writerUrl });
     await until("two rows", async () => (await numberOf(pool, COUNT)) === 2);
     // A second database-side start from scratch: the position is forgotten, so everything comes again.
     await pool.query("DELETE FROM ingest_offsets");
-    startTestConsumer(writerUrl, randomUUID());
+    startTestConsumer({ writerUrl });
     await until(
       "both seen again",
       async () => (await numberOf(pool, "SELECT SUM(duplicates) FROM ingest_offsets")) === 2,
@@ -211,14 +196,14 @@ describe("the consumer", () => {
       await producer.send({ topic: "info-logs", compression, messages });
       await producer.disconnect();
     }
-    startTestConsumer(writerUrl, randomUUID());
+    startTestConsumer({ writerUrl });
     await until("all rows", async () => (await numberOf(pool, COUNT)) === 20 * writers.length);
   });
 
   test("positions are committed to Kafka too, so that group lag is true", async () => {
     const { pool, writerUrl } = await openTestDatabase();
     const group = randomUUID();
-    startTestConsumer(writerUrl, group);
+    startTestConsumer({ writerUrl }, { group });
     await send(
       "info-logs",
       Array.from({ length: 50 }, () => JSON.stringify(aRequestLog())),
@@ -247,7 +232,7 @@ describe("the consumer", () => {
         [await admin.clusterId(), partition],
       );
     }
-    startTestConsumer(writerUrl, randomUUID());
+    startTestConsumer({ writerUrl });
     await until("the row", async () => (await numberOf(pool, COUNT)) === 1);
     await until("three gaps", async () => (await numberOf(pool, "SELECT COUNT(*) FROM ingest_gaps")) === 3);
   });

@@ -1,19 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { createMetrics } from "../contract/metrics.ts";
 import { DEAD_LETTERS_TOPIC } from "../contract/topics.ts";
-import { startConsumer, type ConsumerOptions } from "../consumer/consumer.ts";
 import { createBatchProducer, type KeyedRecord } from "../kafka/producer.ts";
 import {
   aRequestLog,
   freshTopics,
-  KEEP,
   numberOf,
   openTestDatabase,
   rowsOf,
   runCli,
-  silent,
-  testBrokers,
+  startTestConsumer,
   testKafka,
   until,
   type TestDatabase,
@@ -29,21 +25,6 @@ async function send(topic: string, values: readonly (string | KeyedRecord)[]): P
 
 const good = (count: number) => Array.from({ length: count }, () => JSON.stringify(aRequestLog()));
 const garbage = (count: number) => Array.from({ length: count }, (_, i) => `garbage ${i}`);
-
-function consume({ writerUrl }: TestDatabase, options: Partial<ConsumerOptions> = {}) {
-  const metrics = createMetrics();
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, keep: KEEP, metrics },
-    onCrash: (error) => {
-      throw error;
-    },
-    ...options,
-  });
-  let closed: Promise<void> | undefined;
-  const close = () => (closed ??= consumer.close());
-  onTestFinished(close);
-  return { ...consumer, metrics, close };
-}
 
 /** What is on a topic, from its beginning. */
 async function readTopic(topic: string) {
@@ -71,6 +52,14 @@ async function deadLetters({ ownerUrl }: TestDatabase, ...args: string[]) {
   return { ...ended, output: ended.stdout + ended.stderr };
 }
 
+/** What the audit says of them, oldest first. */
+const changes = ({ pool }: TestDatabase) =>
+  rowsOf(
+    pool,
+    `SELECT via, action, target, result, JSON_VALUE(detail, '$.records') AS records FROM audit_log
+      WHERE action LIKE 'dead-letters.%' ORDER BY at`,
+  );
+
 const counter = (database: TestDatabase) => (table: string) =>
   numberOf(database.pool, `SELECT COUNT(*) FROM ${table}`);
 
@@ -86,7 +75,7 @@ describe("copies", () => {
     await send("info-logs", [{ key: null, value: bytes, headers: {} }, ...good(2), "[]"]);
     await send("info-logs", [large]);
     const copies = await readTopic(DEAD_LETTERS_TOPIC);
-    consume(database);
+    startTestConsumer(database);
     await until("four copies", () => copies.length >= 4);
     await until(
       "all to be marked",
@@ -118,7 +107,7 @@ describe("rushhour dead-letters", () => {
     const bare = JSON.stringify({ endpoint: "/tea", method: "GET", status_code: 418, response_time_ms: 1 });
     const own = JSON.stringify(aRequestLog({ status_code: 418, run_id: "run-1" }));
     await send("info-logs", [bare, own, bare, ...good(3)]); // neither id nor time, twice: two records
-    consume(database);
+    startTestConsumer(database);
     await until("three rows", async () => (await count("api_logs")) === 3);
     expect(await count("dead_letters")).toBe(3);
 
@@ -143,6 +132,13 @@ describe("rushhour dead-letters", () => {
     expect(await count("api_logs")).toBe(6);
     expect(await count("dead_letters")).toBe(6);
     expect(await count("v_losses")).toBe(0);
+    const said = { via: "cli", action: "dead-letters.replay", result: "done" };
+    expect(await changes(database)).toEqual([
+      { ...said, target: "--reason refused_by_sql", records: "3" },
+      { ...said, target: "all", records: "3" },
+      { ...said, target: ids.join(" "), records: "6" },
+      { ...said, target: "all --again", records: "6" },
+    ]);
     expect(await numberOf(pool, "SELECT dead_letters FROM v_pipeline")).toBe(0);
   });
 
@@ -151,7 +147,7 @@ describe("rushhour dead-letters", () => {
     const count = counter(database);
     await send("info-logs", ["\u001b[31mred\u0007", "[1]", ...garbage(30)]);
     await send("error-logs", [JSON.stringify({ ...aRequestLog({ run_id: "run-7" }), status_code: "many" })]);
-    consume(database);
+    startTestConsumer(database);
     await until("all dead letters", async () => (await count("dead_letters")) === 33);
 
     const list = await deadLetters(database, "list");
@@ -186,6 +182,16 @@ describe("rushhour dead-letters", () => {
     const purged = await deadLetters(database, "purge", "--topic", "info-logs", "--limit", "30", "--yes");
     expect(purged.stdout).toContain("deleted 30 of info-logs");
     expect(await count("dead_letters")).toBe(3);
+    await database.pool.query(
+      "CREATE TRIGGER locked BEFORE DELETE ON dead_letters FOR EACH ROW SIGNAL SQLSTATE '45000'",
+    );
+    expect(await deadLetters(database, "purge", "--yes")).toMatchObject({ code: 1 });
+    const said = { via: "cli", action: "dead-letters.purge" };
+    expect(await changes(database)).toEqual([
+      { ...said, target: "--topic info-logs --limit 30", result: "done", records: "30" },
+      { ...said, target: "all", result: "failed", records: "0" },
+    ]);
+    expect(await numberOf(database.pool, "SELECT actor LIKE '%_@_%' FROM v_audit LIMIT 1")).toBe(1);
   });
 });
 
@@ -198,7 +204,7 @@ describe("the breaker", () => {
         topic,
       ]);
     const options = { group: randomUUID(), breakerRecords: 100 };
-    const first = consume(database, options);
+    const first = startTestConsumer(database, options);
     await send("info-logs", [...good(90), ...garbage(90)]); // half, and no more than allowed
     await until("half of it", async () => (await count("api_logs")) === 90);
     expect(first.readiness().kafka.warning).toBeUndefined();
@@ -215,7 +221,7 @@ describe("the breaker", () => {
     expect(await first.metrics.registry.metrics()).toContain('consumer_topic_paused{topic="info-logs"} 1');
 
     await first.close();
-    const second = consume(database, options);
+    const second = startTestConsumer(database, options);
     await send("error-logs", good(30));
     await until("the other topic", async () => (await count("api_logs")) === 150);
     expect(second.readiness().kafka.warning).toContain("rushhour dead-letters resume info-logs");
@@ -227,6 +233,9 @@ describe("the breaker", () => {
     );
     expect((await deadLetters(database, "resume", "info-logs")).stdout).toContain("info-logs is read on");
     await until("the rest", async () => (await count("api_logs")) === 170);
+    expect(await changes(database)).toMatchObject([
+      { via: "cli", action: "dead-letters.resume", target: "info-logs", result: "done", records: "480" },
+    ]);
     expect(second.readiness().kafka.warning).toBeUndefined();
 
     await send("info-logs", garbage(300));

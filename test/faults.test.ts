@@ -1,8 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { createMetrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
-import { startConsumer, type RunningConsumer } from "../consumer/consumer.ts";
 import { faultOf, sqlErrorNumber } from "../consumer/faults.ts";
 import { connect, type Connection } from "../init_db/database.ts";
 import { migrate } from "../init_db/migrate.ts";
@@ -14,16 +12,16 @@ import {
   KEEP,
   numberOf,
   rowsOf,
-  silent,
-  testBrokers,
+  startTestConsumer,
   testKafka,
   until,
+  type TestConsumer,
   type TestDatabase,
 } from "./harness.ts";
 
 /** One consumer goes through all of it: what one fault leaves behind, the next one meets. */
 let database: TestDatabase;
-let consumer: RunningConsumer;
+let consumer: TestConsumer;
 let producer: BatchProducer;
 let isMariaDb: boolean;
 let sent = 0;
@@ -33,13 +31,7 @@ beforeAll(async () => {
   database = await createTestDatabase();
   isMariaDb = String((await rowsOf(database.pool, "SELECT VERSION() AS v"))[0]!["v"]).includes("MariaDB");
   producer = createBatchProducer(testKafka());
-  consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl: database.writerUrl },
-    ...{ logger: silent, keep: KEEP, metrics: createMetrics() },
-    onCrash: (error) => {
-      throw error;
-    },
-  });
+  consumer = startTestConsumer(database, {}, () => undefined);
   await send();
   await untilAllIsStored();
 });

@@ -1,18 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { createMetrics } from "../contract/metrics.ts";
-import { startConsumer } from "../consumer/consumer.ts";
 import {
   freshTopics,
   numberOf,
   openTestDatabase,
   rowsOf,
-  silent,
+  startTestConsumer,
   testBrokers,
   testKafka,
   until,
-  KEEP,
+  type TestDatabase,
 } from "./harness.ts";
 
 beforeEach(() => freshTopics());
@@ -54,26 +51,13 @@ const GARBAGE = [
   JSON.stringify(plain(9, { status_code: "OK" })),
 ];
 
-async function startTestConsumer() {
-  const database = await openTestDatabase();
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl: database.writerUrl },
-    ...{ logger: silent, keep: KEEP, metrics: createMetrics() },
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
-  return database;
-}
-
 /** Garbage in front of and behind every good record. */
 const linesOf = (records: readonly string[]) => [
   ...GARBAGE,
   ...records.flatMap((record) => [record, ...GARBAGE]),
 ];
 
-async function expectStored({ pool }: Awaited<ReturnType<typeof startTestConsumer>>): Promise<void> {
+async function expectStored({ pool }: TestDatabase): Promise<void> {
   const garbage = Object.values(RECORDS).reduce(
     (sum, records) => sum + linesOf(records).length - records.length,
     0,
@@ -114,7 +98,8 @@ async function expectStored({ pool }: Awaited<ReturnType<typeof startTestConsume
 }
 
 test("A-14: records of a plain producer appear in api_logs, and its garbage in dead_letters", async () => {
-  const database = await startTestConsumer();
+  const database = await openTestDatabase();
+  startTestConsumer(database);
   const producer = testKafka().producer();
   await producer.connect();
   onTestFinished(() => producer.disconnect());
@@ -129,7 +114,8 @@ const hasKcat = spawnSync("kcat", ["-V"]).status === 0;
 test.runIf(hasKcat).each(["none", "gzip", "snappy", "lz4", "zstd"])(
   "A-14: the same written with kcat, compression %s",
   async (compression) => {
-    const database = await startTestConsumer();
+    const database = await openTestDatabase();
+    startTestConsumer(database);
     for (const [topic, records] of Object.entries(RECORDS)) {
       const { status, stderr } = spawnSync(
         "kcat",

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { connect as connectSocket, createServer, type AddressInfo, type Socket } from "node:net";
@@ -11,8 +11,10 @@ import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { inject, onTestFinished } from "vitest";
 import { keepOf, retentionSettings } from "../contract/config.ts";
+import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { allTopics } from "../contract/topics.ts";
+import { startConsumer, type ConsumerOptions, type RunningConsumer } from "../consumer/consumer.ts";
 import { connect, openPool, urlOfUser, type Pool, type Row } from "../init_db/database.ts";
 import { migrate } from "../init_db/migrate.ts";
 import { userName, type Accounts } from "../init_db/users.ts";
@@ -288,6 +290,30 @@ export function aRequestLog(overrides: Partial<RequestLog> = {}): RequestLog {
   };
 }
 
+export interface TestConsumer extends RunningConsumer {
+  readonly metrics: Metrics;
+}
+
+/** Starts a consumer in this process, in a group of its own; closes it once, with the test or as `atEnd` says. */
+export function startTestConsumer(
+  { writerUrl }: Pick<TestDatabase, "writerUrl">,
+  options: Partial<ConsumerOptions> = {},
+  atEnd: (end: () => Promise<void>) => void = onTestFinished,
+): TestConsumer {
+  const metrics = createMetrics();
+  const consumer = startConsumer({
+    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, keep: KEEP, logger: silent, metrics },
+    onCrash: (error) => {
+      throw error;
+    },
+    ...options,
+  });
+  let closed: Promise<void> | undefined;
+  const close = () => (closed ??= consumer.close());
+  atEnd(close);
+  return { ...consumer, metrics, close };
+}
+
 export interface Role {
   readonly process: ChildProcess;
   readonly url: string; // of its HTTP server
@@ -319,7 +345,7 @@ export async function startRole(
   const url = new Promise<string>((resolve, reject) => {
     createInterface({ input: child.stderr }).on("line", (line) => {
       log.push(line);
-      const found = /"url":"(http[^"]+)"/.exec(line)?.[1];
+      const found = /(?:"url":"|^control at )(http:[^"/]*\/\/[^"/]+)/.exec(line)?.[1];
       if (found) resolve(found);
     });
     void exited.then((code) =>

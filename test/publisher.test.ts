@@ -3,7 +3,6 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { createMetrics } from "../contract/metrics.ts";
 import type { PublisherStatus } from "../contract/publisher-status.ts";
 import type { Level, PublishedRequestLog, RequestLog } from "../contract/request-log.ts";
-import { startConsumer } from "../consumer/consumer.ts";
 import { createPublisher } from "../producer/publisher.ts";
 import {
   aRequestLog,
@@ -14,10 +13,10 @@ import {
   openTestDatabase,
   rowsOf,
   silent,
+  startTestConsumer,
   testBrokers,
   testKafka,
   until,
-  KEEP,
 } from "./harness.ts";
 
 beforeEach(() => freshTopics());
@@ -280,20 +279,7 @@ test("connections cut in place of Kafka's answers lose no record, and double non
     upTo(published),
   );
 
-  const consumer = startConsumer({
-    ...{
-      brokers: testBrokers(),
-      group: randomUUID(),
-      writerUrl,
-      logger: silent,
-      keep: KEEP,
-      metrics: createMetrics(),
-    },
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
+  startTestConsumer({ writerUrl });
   await until(
     "all rows",
     async () => (await numberOf(pool, "SELECT COUNT(DISTINCT seq) FROM api_logs")) === published,

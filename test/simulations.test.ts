@@ -6,9 +6,7 @@ import { v7 as uuidv7 } from "uuid";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { loadRun, runRecordPath } from "../cli/run-records.ts";
 import { openSimulations, type RunIncident } from "../cli/simulations.ts";
-import { createMetrics } from "../contract/metrics.ts";
 import { simulationRecord, type SimulationRecord } from "../contract/simulation.ts";
-import { startConsumer, type ConsumerOptions } from "../consumer/consumer.ts";
 import { simulations } from "../consumer/simulations.ts";
 import { connect } from "../init_db/database.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
@@ -23,10 +21,11 @@ import {
   rowsOf,
   runCli,
   silent,
+  startTestConsumer,
   testBrokers,
   testKafka,
   until,
-  KEEP,
+  type TestConsumer,
 } from "./harness.ts";
 
 const MINUTE_MS = 60_000;
@@ -58,21 +57,6 @@ function openTestSimulations(brokers: readonly string[] = testBrokers()) {
   const topic = openSimulations({ KAFKA_BROKERS: [...brokers], RUSHHOUR_HOME: "" }, silent);
   onTestFinished(() => topic.close());
   return topic;
-}
-
-function startTestConsumer(writerUrl: string, options: Partial<ConsumerOptions> = {}) {
-  const metrics = createMetrics();
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, keep: KEEP, metrics },
-    onCrash: (error) => {
-      throw error;
-    },
-    ...options,
-  });
-  onTestFinished(() => consumer.close());
-  const valueOf = async (name: string) =>
-    (await metrics.registry.getSingleMetric(name)!.get()).values[0]?.value;
-  return { ...consumer, valueOf };
 }
 
 async function send(topic: string, values: readonly object[]): Promise<void> {
@@ -110,7 +94,7 @@ describe("a run", () => {
   test("is a row of SQL from its start, and its whole record once it has ended", async () => {
     const { pool, writerUrl, readerUrl } = await openTestDatabase();
     const topic = openTestSimulations();
-    startTestConsumer(writerUrl);
+    startTestConsumer({ writerUrl });
     const run = aRun({
       scenario: "it's 100 % \\ “shop”\n",
       ledger: { missing: 3, duplicates: 1 },
@@ -168,7 +152,7 @@ describe("a run", () => {
 
   test("with a record of 900 KiB is stored too", async () => {
     const { pool, writerUrl, readerUrl } = await openTestDatabase();
-    startTestConsumer(writerUrl);
+    startTestConsumer({ writerUrl });
     const long = "'\\\"%ü".repeat(100);
     const events = Array.from({ length: 1_150 }, (_, at_ms) => ({ at_ms, text: long }));
     const run = aRun({ events });
@@ -278,7 +262,7 @@ describe("records in any order, together or one by one,", () => {
 test("what breaks a rule of the topic is a dead letter with its reason and stops nothing", async () => {
   await freshTopics();
   const { pool, writerUrl } = await openTestDatabase();
-  startTestConsumer(writerUrl);
+  startTestConsumer({ writerUrl });
   const record = (incident: object) => ({ v: 1, type: "incident", reported_at: at(Date.now()), ...incident });
   await send("simulations", [
     record(aLag({ intensity: { delay_ms: 60_000 } })),
@@ -305,14 +289,19 @@ describe("an incident of kind consumer-lag", () => {
   beforeEach(() => freshTopics());
 
   const COUNT = "SELECT COUNT(*) FROM api_logs";
-  const slowedDown = (consumer: ReturnType<typeof startTestConsumer>) =>
-    until("the slowdown", async () => (await consumer.valueOf("consumer_slowdown_ms")) === 10_000);
+  const slowdownOf = async ({ metrics }: TestConsumer) =>
+    (await metrics.registry.getSingleMetric("consumer_slowdown_ms")!.get()).values[0]?.value;
+  const slowedDown = (consumer: TestConsumer) =>
+    until("the slowdown", async () => (await slowdownOf(consumer)) === 10_000);
 
   test("holds up every consumer of the group until its end, which does not wait behind the lag", async () => {
     const { pool, writerUrl } = await openTestDatabase();
     const topic = openTestSimulations();
     const group = randomUUID();
-    const consumers = [startTestConsumer(writerUrl, { group }), startTestConsumer(writerUrl, { group })];
+    const consumers = [
+      startTestConsumer({ writerUrl }, { group }),
+      startTestConsumer({ writerUrl }, { group }),
+    ];
     const incident = aLag();
     await topic.publishIncident(incident);
     await Promise.all(consumers.map(slowedDown));
@@ -322,12 +311,12 @@ describe("an incident of kind consumer-lag", () => {
     await topic.publishIncident({ ...incident, ended_at });
     await until("all rows", async () => (await numberOf(pool, COUNT)) === logs.length);
     expect(await numberOf(pool, `${COUNT} WHERE stored_at < ?`, [new Date(ended_at)])).toBe(0);
-    for (const consumer of consumers) expect(await consumer.valueOf("consumer_slowdown_ms")).toBe(0);
+    for (const consumer of consumers) expect(await slowdownOf(consumer)).toBe(0);
   });
 
   test("leaves a consumer alone that was told so", async () => {
     const { pool, writerUrl } = await openTestDatabase();
-    startTestConsumer(writerUrl, { incidents: false });
+    startTestConsumer({ writerUrl }, { incidents: false });
     await openTestSimulations().publishIncident(aLag({ planned_end_at: at(Date.now() + 10 * MINUTE_MS) }));
     await until("the incident", async () => (await numberOf(pool, "SELECT COUNT(*) FROM incidents")) === 1);
     await send("info-logs", [aRequestLog()]);
@@ -336,7 +325,7 @@ describe("an incident of kind consumer-lag", () => {
 
   test("cannot be looked up: request logs are stored all the same", async () => {
     const { pool, writerUrl } = await openTestDatabase();
-    const consumer = startTestConsumer(writerUrl);
+    const consumer = startTestConsumer({ writerUrl });
     await pool.query("RENAME TABLE incidents TO incidents_away");
     await send("info-logs", [aRequestLog()]);
     await until("the row", async () => (await numberOf(pool, COUNT)) === 1);
@@ -351,7 +340,7 @@ describe("rushhour runs", () => {
   async function someRuns() {
     await freshTopics();
     const database = await openTestDatabase();
-    startTestConsumer(database.writerUrl);
+    startTestConsumer(database);
     const topic = openTestSimulations();
     const home = mkdtempSync(join(tmpdir(), "rushhour-runs-"));
     onTestFinished(() => rmSync(home, { recursive: true }));
@@ -387,6 +376,7 @@ describe("rushhour runs", () => {
     for (const run of [second, first]) await topic.publishRun(run);
     const { run_id, scenario, target, seed, digest, tags, command, started_at } = running;
     await topic.publishRun({ run_id, scenario, target, seed, digest, tags, command, started_at });
+    await topic.close(); // or it would say every 10 s that the run goes on
     await until("three rows", async () => (await numberOf(database.pool, "SELECT COUNT(*) FROM runs")) === 3);
     for (const run of [first, local]) writeFileSync(runRecordPath(home, run.run_id), JSON.stringify(run));
     writeFileSync(join(home, "runs", "broken.json"), "{");

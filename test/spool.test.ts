@@ -1,11 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { Agent, request } from "undici";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { startConsumer } from "../consumer/consumer.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import type { Level } from "../contract/request-log.ts";
 import { createPublisher } from "../producer/publisher.ts";
@@ -14,7 +12,6 @@ import { openSpool, type SpoolMode } from "../producer/spool/open.ts";
 import {
   aRequestLog,
   freshTopics,
-  KEEP,
   numberOf,
   openKafkaProxy,
   openTestDatabase,
@@ -22,6 +19,7 @@ import {
   runCli,
   silent,
   startRole,
+  startTestConsumer,
   testBrokers,
   until,
   type TestDatabase,
@@ -80,23 +78,6 @@ async function publishMany({ publish }: TestPublisher, count: number, level: Lev
     publish(aRequestLog({ level }));
     if (n % 100 === 99) await turn();
   }
-}
-
-function startTestConsumer({ writerUrl }: TestDatabase): void {
-  const consumer = startConsumer({
-    ...{
-      brokers: testBrokers(),
-      group: randomUUID(),
-      writerUrl,
-      keep: KEEP,
-      logger: silent,
-      metrics: createMetrics(),
-    },
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
 }
 
 const STORED = "SELECT COUNT(*) FROM api_logs";
@@ -187,6 +168,22 @@ describe("with Kafka away", () => {
     });
     expect(await rowsOf(database.pool, "SELECT * FROM v_ingest_gaps")).toEqual([]);
   }, 60_000);
+
+  test("records of other scripts, three bytes a character, are taken from disk by full batches", async () => {
+    const kafka = await openKafkaProxy();
+    const publisher = await openPublisher({ root: makeRoot(), brokers: kafka.brokers });
+    await until(
+      "Kafka to be found away",
+      () => publisher.readiness().reason?.includes("ECONNREFUSED") === true,
+    );
+    // 640 KiB of characters would be 1.9 MiB, and Kafka takes 1 MiB.
+    for (let n = 0; n < 500; n++) publisher.publish(aRequestLog({ error_message: "漢".repeat(1_500) }));
+    await until("the buffer to be on disk", async () => (await publisher.buffered()) === 0);
+    expect(publisher.spool.backlogBytes()).toBeGreaterThan(500 * 4_500);
+    await kafka.open();
+    await until("an empty spool", () => publisher.spool.backlogBytes() === 0, { deadlineMs: 15_000 });
+    expect(await publisher.dropped()).toEqual({});
+  });
 
   test("closing leaves on disk what Kafka did not take, with the last word, and the next publisher delivers it", async () => {
     const kafka = await openKafkaProxy();

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +58,27 @@ const servers = ({ ownerUrl, writerUrl, readerUrl }: TestDatabase) => ({
   MYSQL_READER_URL: readerUrl,
 });
 
+/** The same in files, behind variables that are there and empty. */
+function serversInFiles(database: TestDatabase): Record<string, string> {
+  const folder = mkdtempSync(join(tmpdir(), "rushhour-urls-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const variables = Object.entries(servers(database)).map(([name, url]) => {
+    writeFileSync(join(folder, name), url, { mode: 0o600 });
+    return { [name]: "", [`${name}_FILE`]: join(folder, name) };
+  });
+  return Object.assign({}, ...variables) as Record<string, string>;
+}
+
+/** Names of the variables about the database that a process was given, by role. */
+function databaseVariables(home: string): Record<string, string[]> {
+  const roles = livingProcesses(home).map(({ name, pid }) => {
+    const variables = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+    const names = variables.map((variable) => variable.split("=")[0]!);
+    return [name, names.filter((variable) => variable.startsWith("MYSQL_"))];
+  });
+  return Object.fromEntries(roles) as Record<string, string[]>;
+}
+
 interface Summary {
   readonly exit_code: number;
   readonly ledger: Readonly<Record<string, number>>;
@@ -95,8 +116,10 @@ describe("rushhour up", () => {
 
   test("Ctrl-C drains and proves the ledger, though the consumer was killed in between", async () => {
     const database = await openTestDatabase();
-    const up = await startUp(["--rate", "100/s"], servers(database));
+    const up = await startUp(["--rate", "100/s"], serversInFiles(database));
     await until("rows", async () => (await numberOf(database.pool, "SELECT COUNT(*) FROM api_logs")) > 100);
+    if (process.platform === "linux")
+      expect(databaseVariables(up.home)).toEqual({ api: [], consumer: ["MYSQL_WRITER_URL"] });
     const consumer = livingProcesses(up.home).find(({ name }) => name === "consumer")!;
     process.kill(consumer.pid, "SIGKILL");
     await until("another consumer", () =>

@@ -1,11 +1,19 @@
 import { expect, onTestFinished, test } from "vitest";
 import { pino } from "pino";
 import { createMetrics } from "../contract/metrics.ts";
-import { startConsumer } from "../consumer/consumer.ts";
 import { partitionUpkeep } from "../consumer/partition-upkeep.ts";
 import { startUpkeep, type UpkeepTask } from "../consumer/upkeep.ts";
 import { lockName, type Pool } from "../init_db/database.ts";
-import { KEEP, numberOf, openTestDatabase, rowsOf, silent, until, type TestDatabase } from "./harness.ts";
+import {
+  KEEP,
+  numberOf,
+  openTestDatabase,
+  rowsOf,
+  silent,
+  startTestConsumer,
+  until,
+  type TestDatabase,
+} from "./harness.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -97,10 +105,29 @@ test("a task that fails is tried again later and holds up no other", async () =>
   const { log, metric } = start(database, [failing, work]);
   await until("both to have run twice", () => tries >= 2 && work.runs >= 2);
   expect(log.filter(({ msg }) => msg === "upkeep is tried again later").slice(0, 2)).toMatchObject([
-    { level: 40, task: "failing", reason: "no 1", retryMs: 2 },
-    { level: 40, task: "failing", reason: "no 2", retryMs: 4 },
+    { level: 40, task: "failing", reason: "no 1", retryMs: 1 },
+    { level: 40, task: "failing", reason: "no 2", retryMs: 2 },
   ]);
   expect(await metric("upkeep_runs_total", { task: "failing", status: "failed" })).toBe(tries);
+});
+
+test("a task for which a table is missing works again seconds after it is there, however rarely it runs", async () => {
+  const database = await openTestDatabase();
+  const { pool } = database;
+  await pool.query("RENAME TABLE retention TO retention_away");
+  const partitions = partitionUpkeep({ keep: KEEP, logger: silent, metrics: createMetrics() });
+  const { log, metric } = start(database, [{ ...partitions, everyMs: 3_600_000 }]);
+  await until("the failure", async () => (await metric("upkeep_runs_total", { status: "failed" })) === 1);
+  expect(log).toContainEqual(
+    expect.objectContaining({
+      level: 40,
+      reason: expect.stringMatching(/retention/) as string,
+      retryMs: 5_000,
+    }),
+  );
+  await pool.query("RENAME TABLE retention_away TO retention");
+  await until("it to work", async () => (await metric("upkeep_runs_total", { status: "done" })) === 1);
+  expect(log).toContainEqual(expect.objectContaining({ task: "partitions", msg: "upkeep works again" }));
 });
 
 test("closing waits for nobody: a task that hangs is left alone", async () => {
@@ -163,14 +190,7 @@ test("the partitions are kept, and rows in the catch-all raise an alarm", async 
 test("rows in the catch-all are a warning in the leader's health, which stays good", async () => {
   const { pool, writerUrl, name } = await openTestDatabase();
   await insertLog(pool, -50);
-  const consumer = startConsumer({
-    ...{ brokers: ["127.0.0.1:1"], group: name, writerUrl, logger: silent, keep: KEEP },
-    metrics: createMetrics(),
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
+  const consumer = startTestConsumer({ writerUrl }, { brokers: ["127.0.0.1:1"], group: name });
   const health = () => consumer.readiness().database;
   await until("the warning", () => health().warning !== undefined && health().ready);
   expect(health()).toEqual({
@@ -194,7 +214,7 @@ test("behind a long reader it says which table, counts it, and comes back later"
     expect.objectContaining({
       level: 40,
       task: "partitions",
-      retryMs: 120_000,
+      retryMs: 5_000,
       reason: expect.stringMatching(/^partitions of api_logs stay as they are/) as string,
     }),
   );

@@ -1,17 +1,13 @@
-import { randomUUID } from "node:crypto";
 import { globSync, readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { createMetrics } from "../contract/metrics.ts";
 import { REQUEST_LOG_TOPICS } from "../contract/topics.ts";
-import { startConsumer } from "../consumer/consumer.ts";
 import {
   freshTopics,
   KEEP,
   numberOf,
   openTestDatabase,
   rowsOf,
-  silent,
-  testBrokers,
+  startTestConsumer,
   testKafka,
   until,
 } from "./harness.ts";
@@ -42,14 +38,7 @@ test("records of every version and shape become the rows they always became", as
   await freshTopics();
   const { pool, writerUrl, name } = await openTestDatabase();
   await pool.query("UPDATE retention SET kept_from_s = 0");
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, metrics: createMetrics() },
-    keep: { ...KEEP, api_logs: FOR_EVER_S },
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
+  startTestConsumer({ writerUrl }, { keep: { ...KEEP, api_logs: FOR_EVER_S } });
   const producer = testKafka().producer();
   await producer.connect();
   onTestFinished(() => producer.disconnect());

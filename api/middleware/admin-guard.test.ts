@@ -31,8 +31,9 @@ test("with a token, only who brings it may, and the others are told how", async 
   for (const authorization of wrong) {
     const headers: Record<string, string> = authorization === undefined ? {} : { authorization };
     const refusal = await ask("GET", PATH, undefined, headers);
-    expect(refusal).toMatchObject({ status: 401, answer: { error: { code: "UNAUTHORIZED" } } });
-    expect(refusal.headers.get("www-authenticate")).toMatch(/^Bearer /);
+    const message = "send authorization: Bearer with the value of API_ADMIN_TOKEN";
+    expect(refusal).toMatchObject({ status: 401, answer: { error: { code: "UNAUTHORIZED", message } } });
+    expect(refusal.headers.get("www-authenticate")).toBe('Bearer realm="rushhour"');
   }
   expect((await ask("GET", PATH, undefined, { authorization: `Bearer ${TOKEN}` })).status).toBe(200);
   expect((await ask("GET", PATH, undefined, { authorization: `bearer ${TOKEN}` })).status).toBe(200);

@@ -1,8 +1,8 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { Counter, type Registry } from "prom-client";
-import { bearerToken } from "../../contract/bearer-token.ts";
 import { clientOf } from "../../contract/client-address.ts";
 import { isLoopback } from "../../contract/loopback.ts";
+import { tokenGuard } from "../../contract/token-guard.ts";
 import { problem } from "../problem.ts";
 import { remoteAddressOf } from "./rate-limit.ts";
 
@@ -20,27 +20,15 @@ export function adminGuard(token: string | undefined, host: string, registry: Re
 }
 
 function refuseOtherTokens(token: string, registry: Registry): (c: Context) => Response | undefined {
-  const check = bearerToken(token);
   const refused = new Counter({
     name: "api_auth_failures_total",
     help: "Requests to /__admin without the right token",
     registers: [registry],
   });
+  const refusalOf = tokenGuard(token, "API_ADMIN_TOKEN", refused);
   return (c) => {
-    const verdict = check(c.req.header("authorization"), clientOf(remoteAddressOf(c)));
-    if (verdict.is === "right") return undefined;
-    refused.inc();
-    if (verdict.is === "blocked") {
-      c.header("retry-after", String(verdict.retryAfterS));
-      return problem(
-        c,
-        429,
-        "RATE_LIMITED",
-        "too many wrong tokens; retry-after says when the next one is looked at",
-      );
-    }
-    c.header("www-authenticate", 'Bearer realm="rushhour"');
-    return problem(c, 401, "UNAUTHORIZED", "send authorization: Bearer with the value of API_ADMIN_TOKEN");
+    const refusal = refusalOf(c, clientOf(remoteAddressOf(c)));
+    return refusal && problem(c, refusal.status, refusal.code, refusal.message);
   };
 }
 

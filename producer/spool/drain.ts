@@ -4,7 +4,7 @@ import { messageOf } from "../../contract/errors.ts";
 import type { PublisherStatus } from "../../contract/publisher-status.ts";
 import { PUBLISHER_STATUS_TOPIC } from "../../contract/topics.ts";
 import type { TopicBatches } from "../../kafka/producer.ts";
-import { BATCH_BYTES, BATCH_RECORDS } from "../buffer.ts";
+import { nextBatch } from "../buffer.ts";
 import type { Frame } from "./frames.ts";
 import type { SpoolOwner } from "./folders.ts";
 import type { PublisherSpool } from "./open.ts";
@@ -121,21 +121,11 @@ export function startDrain({ spool, send, onDelivered, logger }: DrainOptions): 
 }
 
 function* batchesOf(frames: readonly Frame[]): Generator<TopicBatches> {
-  let topics = new Map<string, string[]>();
-  let records = 0;
-  let bytes = 0;
-  for (const { topic, value } of frames) {
-    const values = topics.get(topic);
-    if (values) values.push(value);
-    else topics.set(topic, [value]);
-    records++;
-    bytes += Buffer.byteLength(value); // as Kafka counts: what is beyond its limit it refuses each time
-    if (records < BATCH_RECORDS && bytes < BATCH_BYTES) continue;
+  for (let at = 0; at < frames.length;) {
+    const { topics, to } = nextBatch(frames, at, ({ value }) => Buffer.byteLength(value));
     yield topics;
-    topics = new Map();
-    records = bytes = 0;
+    at = to;
   }
-  if (records > 0) yield topics;
 }
 
 /** Of the numbers that a publisher put at the end of its records. */

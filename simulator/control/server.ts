@@ -6,19 +6,22 @@ import { streamSSE } from "hono/streaming";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { z } from "zod";
 import { Counter, type Registry } from "prom-client";
-import { bearerToken } from "../../contract/bearer-token.ts";
 import { EXIT, messageOf, RushhourError } from "../../contract/errors.ts";
 import { listen } from "../../contract/listen.ts";
 import type { HttpServer } from "../../contract/listen.ts";
+import { isLoopback } from "../../contract/loopback.ts";
 import { createMetrics } from "../../contract/metrics.ts";
 import { securityHeaders } from "../../contract/security-headers.ts";
 import { statusRoutes } from "../../contract/status.ts";
+import { tokenGuard } from "../../contract/token-guard.ts";
 import { changeSchema, liveFaultSchema } from "./bodies.ts";
 import type { RunControl } from "./run-control.ts";
 
 export interface ControlServerOptions {
   readonly port: number; // 0 takes a free one
   readonly token?: string | undefined; // asked of every request below /v1 when set
+  /** Told of each request that came without the right one; not of those that are not looked at any more. */
+  readonly onWrongToken?: (() => void) | undefined;
   readonly run: RunControl;
 }
 
@@ -31,7 +34,8 @@ const MAX_BODY_BYTES = 65_536;
  * reaches it through a name of its own, and nothing that another origin asks for.
  * @throws RushhourError PORT_IN_USE
  */
-export async function createControlServer({ port, token, run }: ControlServerOptions): Promise<HttpServer> {
+export async function createControlServer(options: ControlServerOptions): Promise<HttpServer> {
+  const { port, token, run } = options;
   const metrics = createMetrics();
   const closing = new AbortController();
   const app = new Hono();
@@ -40,7 +44,7 @@ export async function createControlServer({ port, token, run }: ControlServerOpt
     "/",
     statusRoutes("simulator", metrics, () => ({})),
   );
-  if (token !== undefined) app.use("/v1/*", askFor(token, metrics.registry));
+  if (token !== undefined) app.use("/v1/*", askFor(token, metrics.registry, options.onWrongToken));
   app.route("/v1", controlRoutes(run, closing.signal));
   app.notFound((c) =>
     refuse(c, 404, "ROUTE_UNKNOWN", `there is no ${c.req.method} ${c.req.path}; see docs/control.md`),
@@ -120,42 +124,30 @@ function streamEvents(c: Context, run: RunControl, closing: AbortSignal): Respon
 const refuseForeign: MiddlewareHandler = async (c, next) => {
   const host = c.req.header("host") ?? "";
   const origin = c.req.header("origin");
-  if (!isLoopback(`http://${host}`)) {
+  if (!isLoopback(hostnameOf(`http://${host}`))) {
     return refuse(c, 403, "FOREIGN", `this answers requests to 127.0.0.1 or localhost, not to "${host}"`);
   }
-  if (origin !== undefined && !isLoopback(origin)) {
+  if (origin !== undefined && !isLoopback(hostnameOf(origin))) {
     return refuse(c, 403, "FOREIGN", `this answers no requests from pages of ${origin}`);
   }
   await next();
 };
 
-function isLoopback(url: string): boolean {
-  return /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(URL.parse(url)?.hostname ?? "");
-}
+const hostnameOf = (url: string) => URL.parse(url)?.hostname ?? "";
 
 /** It listens on 127.0.0.1 alone, so that all who ask are one client. */
-function askFor(token: string, registry: Registry): MiddlewareHandler {
-  const check = bearerToken(token);
+function askFor(token: string, registry: Registry, onWrongToken?: () => void): MiddlewareHandler {
   const refused = new Counter({
     name: "control_auth_failures_total",
     help: "Requests to /v1 without the right token",
     registers: [registry],
   });
+  const refusalOf = tokenGuard(token, "SIMULATOR_CONTROL_TOKEN", refused);
   return async (c, next) => {
-    const verdict = check(c.req.header("authorization"), "127.0.0.1");
-    if (verdict.is === "right") return next();
-    refused.inc();
-    if (verdict.is === "blocked") {
-      c.header("retry-after", String(verdict.retryAfterS));
-      return refuse(
-        c,
-        429,
-        "RATE_LIMITED",
-        "too many wrong tokens; retry-after says when the next one is looked at",
-      );
-    }
-    c.header("www-authenticate", 'Bearer realm="rushhour"');
-    return refuse(c, 401, "UNAUTHORIZED", "this run's control asks for its token: authorization: Bearer …");
+    const refusal = refusalOf(c, "127.0.0.1");
+    if (refusal === undefined) return next();
+    if (refusal.code === "UNAUTHORIZED") onWrongToken?.();
+    return refuse(c, refusal.status, refusal.code, refusal.message);
   };
 }
 
