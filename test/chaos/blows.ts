@@ -1,8 +1,10 @@
+import { databaseBlows } from "./blows/database.ts";
+import { networkBlows } from "./blows/network.ts";
 import { processBlows } from "./blows/processes.ts";
 import type { Kind } from "./schedule.ts";
 
 /** Everything that can happen, by name. */
-const KINDS: Readonly<Record<string, Kind>> = { ...processBlows };
+const KINDS: Readonly<Record<string, Kind>> = { ...processBlows, ...networkBlows, ...databaseBlows };
 
 export const KIND_NAMES = Object.keys(KINDS);
 

@@ -25,7 +25,7 @@ export interface Recovery {
 /** One round: a load, blows by schedule, and what the ledger says of it. */
 export async function chaosRound(options: RoundOptions): Promise<RoundResult> {
   const { seed, durationMs, meanMs, kinds, say } = options;
-  await using stage = await openStage(options);
+  await using stage = await openStage({ ...options, prepare: kinds.flatMap(({ prepare }) => prepare ?? []) });
   const recoveries: Recovery[] = [];
   const began = performance.now();
   for (const { atMs, name, strike } of blowsOf(seed, durationMs, meanMs, kinds)) {

@@ -1,5 +1,5 @@
 import { stream, type Rng } from "../../contract/random.ts";
-import type { ProcessName, Stage } from "./stage.ts";
+import type { Prepare, ProcessName, Stage } from "./stage.ts";
 
 /** Something that happens to the pipeline. */
 export interface Blow {
@@ -11,7 +11,11 @@ export interface Blow {
 }
 
 /** Makes a blow; what it leaves open (how long, where) the generator decides. */
-export type Kind = (rng: Rng) => Blow;
+export interface Kind {
+  (rng: Rng): Blow;
+  /** What it needs before anything is started. */
+  readonly prepare?: Prepare;
+}
 
 export interface ScheduledBlow extends Blow {
   readonly atMs: number; // since the load began
