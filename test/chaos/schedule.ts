@@ -23,7 +23,7 @@ export interface ScheduledBlow extends Blow {
 
 /** Before the first blow and behind the last one the pipeline is left alone; a Kafka needs some seconds to be back. */
 const CALM_FIRST_MS = 2_000;
-const CALM_LAST_MS = 12_000;
+export const CALM_LAST_MS = 12_000;
 /** A process is not hit again before: its supervisor gives up what fails five times within half a minute each. */
 const REST_MS = 8_000;
 
