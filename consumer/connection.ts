@@ -2,16 +2,17 @@ import { Readable } from "node:stream";
 import { createPool } from "mysql2/promise";
 import type { PoolConnection } from "mysql2/promise";
 import { databaseCertificateProblem } from "../contract/tls.ts";
-import { connectionOptions, tlsOf } from "../init_db/database.ts";
+import { connectionOptions, POOL_CONNECT_MS, tlsOf } from "../init_db/database.ts";
+import { answerOf } from "../init_db/lifeline.ts";
 
 export type { PoolConnection };
 
 /**
  * What the ingest transaction relies on: errors stay errors (without a strict mode the fence would write 0), times are
- * UTC, and a frozen process gives its locks back after 30 s.
+ * UTC, and a frozen process gives its locks back after 30 s, or 4 s in the midst of its rows.
  */
 const SESSION = [
-  "SET SESSION sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', wait_timeout = 30, innodb_lock_wait_timeout = 10",
+  "SET SESSION sql_mode = 'STRICT_ALL_TABLES', time_zone = '+00:00', wait_timeout = 30, net_read_timeout = 4, innodb_lock_wait_timeout = 10",
   "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
 ].join("; ");
 
@@ -38,8 +39,9 @@ export interface IngestConnection {
 
 /** Connections of the consumer alone, because only they may send several statements at once. */
 export function openIngestConnections(writerUrl: string, size: number): IngestConnections {
+  const options = { ...connectionOptions(writerUrl), connectTimeout: POOL_CONNECT_MS };
   const pool = createPool({
-    ...connectionOptions(writerUrl),
+    ...options,
     multipleStatements: true,
     flags: ["-FOUND_ROWS", "LOCAL_FILES"], // the server may ask for a file; it is given `lines` and nothing else
     queryFormat: (sql: string) => sql, // statements are literal: spares a search for placeholders in megabytes
@@ -63,7 +65,7 @@ export function openIngestConnections(writerUrl: string, size: number): IngestCo
     });
     if (prepared.has(connection.connection)) return connection;
     try {
-      await connection.query(SESSION);
+      await answerOf(connection, options, connection.query(SESSION));
     } catch (error) {
       connection.destroy();
       throw error;
@@ -81,8 +83,8 @@ export function openIngestConnections(writerUrl: string, size: number): IngestCo
             // One chunk always: mysql2 ends all these streams with the same buffer, into which it writes the number of the
             // packet. Were the numbers different, a connection could send another one's.
             const infileStreamFactory = () => Readable.from([lines]);
-            const options = { sql, timeout: STATEMENT_TIMEOUT_MS, infileStreamFactory };
-            return (await connection.query(options))[0];
+            const statements = { sql, timeout: STATEMENT_TIMEOUT_MS, infileStreamFactory };
+            return (await answerOf(connection, options, connection.query(statements)))[0];
           },
         });
         connection.release();
@@ -93,6 +95,6 @@ export function openIngestConnections(writerUrl: string, size: number): IngestCo
       }
     },
     count: () => open,
-    close: () => pool.end(),
+    close: () => pool.end().catch(() => undefined), // what is open and fails is closed as well
   };
 }

@@ -3,7 +3,8 @@ import { Counter, Gauge } from "prom-client";
 import { messageOf } from "../contract/errors.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
-import { connect, type Connection } from "../init_db/database.ts";
+import { connect, connectionOptions, POOL_CONNECT_MS, type Connection } from "../init_db/database.ts";
+import { answerOf } from "../init_db/lifeline.ts";
 import { holdsLock, tryLock } from "../init_db/locks.ts";
 
 /** Work that keeps the database in order, for one consumer at a time. */
@@ -130,8 +131,11 @@ export function startUpkeep({ writerUrl, tasks, logger, metrics }: UpkeepOptions
 }
 
 async function open(writerUrl: string): Promise<Connection> {
-  const connection = await connect(writerUrl);
+  const options = { ...connectionOptions(writerUrl), connectTimeout: POOL_CONNECT_MS };
+  const connection = await connect(writerUrl, options);
   connection.on("error", () => undefined); // the next query says it
+  const query = connection.query.bind(connection) as (...question: unknown[]) => Promise<never>;
+  connection.query = (...question: unknown[]) => answerOf(connection, options, query(...question));
   for (const sql of SESSION) await connection.query(sql);
   return connection;
 }

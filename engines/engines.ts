@@ -11,7 +11,10 @@ import { requireJava } from "./prerequisites.ts";
 import { supervise } from "./supervisor.ts";
 import type { ProcessSpec, SupervisedProcess, SupervisorEvents } from "./supervisor.ts";
 
-export interface StartOptions extends InstallOptions, SupervisorEvents {}
+export interface StartOptions extends InstallOptions, SupervisorEvents {
+  /** Where Kafka sends its clients, for a proxy that stands before it; its own port unless set. */
+  readonly kafkaAdvertisedPort?: number | undefined;
+}
 
 export interface Engines extends EngineAddresses {
   readonly processes: readonly SupervisedProcess[];
@@ -67,7 +70,9 @@ export async function startEngines(options: StartOptions): Promise<Engines> {
     });
     const ports = await choosePorts(home);
     const specs = await Promise.all([
-      ...(installed.kafka ? [kafkaSpec(home, installed.kafka.folder, ports)] : []),
+      ...(installed.kafka
+        ? [kafkaSpec(home, installed.kafka.folder, ports, options.kafkaAdvertisedPort)]
+        : []),
       ...(installed.mariadb
         ? [prepareMariadb({ home, folder: installed.mariadb.folder, port: ports.mariadb })]
         : []),
@@ -142,9 +147,14 @@ function addresses(
   };
 }
 
-async function kafkaSpec(home: string, folder: string, ports: Required<Ports>): Promise<ProcessSpec> {
+async function kafkaSpec(
+  home: string,
+  folder: string,
+  ports: Required<Ports>,
+  advertisedPort: number | undefined,
+): Promise<ProcessSpec> {
   await requireJava("running Kafka");
-  return prepareKafka({ home, folder, port: ports.kafka, controllerPort: ports.controller });
+  return prepareKafka({ home, folder, port: ports.kafka, controllerPort: ports.controller, advertisedPort });
 }
 
 /** One process at a time runs the engines of a home. */

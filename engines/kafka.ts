@@ -13,6 +13,8 @@ export interface KafkaOptions {
   readonly folder: string;
   readonly port: number;
   readonly controllerPort: number;
+  /** Where clients are sent: its own port unless set, another one for a proxy that stands before it. */
+  readonly advertisedPort?: number | undefined;
   /** Which of several nodes it is; it is the only one unless set. */
   readonly member?: KafkaMember;
 }
@@ -108,7 +110,7 @@ export function serverProperties(options: Omit<KafkaOptions, "home" | "folder">,
     "node.id": nodeId,
     "controller.quorum.voters": controllerPorts.map((port, i) => `${i + 1}@127.0.0.1:${port}`).join(","),
     listeners: `PLAINTEXT://${broker},CONTROLLER://${controller}`,
-    "advertised.listeners": `PLAINTEXT://${broker}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${options.advertisedPort ?? options.port}`,
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "log.dirs": data,

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect as connectSocket, isIP, type Socket } from "node:net";
 import { createConnection, createPool } from "mysql2/promise";
 import type { Connection, ConnectionOptions, Pool, RowDataPacket } from "mysql2/promise";
+import { answerOf } from "./lifeline.ts";
 
 export type { Connection, Pool };
 export type Row = RowDataPacket & Readonly<Record<string, unknown>>;
@@ -79,6 +80,9 @@ function addressedSocket(host: string, port: number): Socket {
   return Object.assign(socket, { _host: host });
 }
 
+/** Who waits for a pool asks again: rather soon than for long. */
+export const POOL_CONNECT_MS = 3_000;
+
 /** What people and panels may run at most, in seconds. */
 export const READER_STATEMENT_SECONDS = 30;
 
@@ -109,13 +113,25 @@ async function openSession(url: string, options: ConnectionOptions, session: str
   return connection;
 }
 
-/** A pool of connections as {@link connectReader} opens them, for panels. @param connections at most this many; others wait */
+/**
+ * A pool of connections as {@link connectReader} opens them, for panels. None waits for a connection that is dead.
+ * @param connections at most this many; others wait
+ */
 export function openPool(url: string, connections = 4): Pool {
-  const pool = createPool({ ...connectionOptions(url), connectionLimit: connections, queueLimit: 1_000 });
+  const options = { ...connectionOptions(url), connectTimeout: POOL_CONNECT_MS };
+  const pool = createPool({ ...options, connectionLimit: connections, queueLimit: 1_000 });
   pool.on("connection", (connection) => {
     void connection.query(READER_SESSION);
   });
-  return pool;
+  const query = async (...question: Parameters<Connection["query"]>) => {
+    const connection = await pool.getConnection();
+    try {
+      return await answerOf(connection, options, connection.query(...question));
+    } finally {
+      connection.release();
+    }
+  };
+  return Object.assign(pool, { query: query as Pool["query"] });
 }
 
 /** The name of a server-wide lock for this database: GET_LOCK takes at most 64 characters. */

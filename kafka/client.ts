@@ -2,6 +2,7 @@ import "./kafkajs-speedups.ts"; // before kafkajs
 import { Kafka as KafkaClient, logLevel, type SASLOptions } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import { registerCodecs } from "./codecs.ts";
+import { watchedSocket } from "./sockets.ts";
 
 /** Where Kafka is and how it is spoken to: in plain text and as nobody, unless it is said otherwise. */
 export interface KafkaServers {
@@ -47,6 +48,7 @@ export function createKafka({ brokers, tls, sasl, clientId, logger }: KafkaOptio
     clientId,
     ...(tls && { ssl: { ...tls, rejectUnauthorized: true } }),
     ...(sasl && { sasl: { ...sasl } as SASLOptions }),
+    socketFactory: watchedSocket,
     connectionTimeout: 2_000,
     requestTimeout: 10_000,
     retry: { initialRetryTime: 100, maxRetryTime: 1_000, retries: 3 },

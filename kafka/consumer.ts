@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Batch, Consumer, EachBatchPayload } from "kafkajs";
+import { messageOf } from "../contract/errors.ts";
 import type { Logger } from "../contract/logger.ts";
 import { originIn, type ReceivedRecord } from "../contract/record.ts";
 import { METADATA_MAX_AGE_MS, type Kafka } from "./client.ts";
@@ -55,6 +56,7 @@ const FETCH_BYTES = 48 * 2 ** 20;
 const FETCH_BYTES_PER_PARTITION = 8 * 2 ** 20;
 
 const CLOSE_MS = 5_000;
+const REJOIN_MS = 500;
 
 /** Bound the transaction: either is reached first. Some 5 MB of SQL; MariaDB takes 16 MiB by default. */
 const MAX_RECORDS_PER_STORE = 8_000;
@@ -101,12 +103,15 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
     }
     options.onAssigned(assigned.length);
   });
+  let isClosed = false;
   consumer.on(consumer.events.CRASH, ({ payload }) => {
-    if (!payload.restart) options.onCrash(payload.error);
+    const mayRejoin = isCoordinatorAway(payload.error);
+    if (!payload.restart && !mayRejoin) options.onCrash(payload.error);
     else logger.warn({ reason: payload.error.message }, "consumer restarts after an error");
+    if (!payload.restart && mayRejoin) void rejoin();
   });
 
-  try {
+  async function begin(): Promise<void> {
     await consumer.connect();
     await consumer.subscribe({ topics: [...topics], fromBeginning: true });
     await consumer.run({
@@ -115,6 +120,25 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
       partitionsConsumedConcurrently: options.concurrency,
       eachBatch: (payload) => takeBatch(payload, consumer, positions, options),
     });
+  }
+
+  async function rejoin(): Promise<void> {
+    for (;;) {
+      await wait(REJOIN_MS);
+      await membership.end();
+      if (isClosed) return;
+      try {
+        await begin();
+        return;
+      } catch (error) {
+        logger.debug({ reason: messageOf(error) }, "the group cannot be joined yet");
+        await consumer.disconnect().catch(() => undefined);
+      }
+    }
+  }
+
+  try {
+    await begin();
   } catch (error) {
     await consumer.disconnect().catch(() => undefined); // the caller tries again, with a consumer of its own
     throw clearly(error, kafka.servers);
@@ -123,11 +147,20 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
   return {
     resume: (topic) => consumer.resume([{ topic }]),
     async close() {
+      isClosed = true;
       membership.close();
       // kafkajs tries on while Kafka is away; the group finds out by itself.
       await Promise.race([consumer.disconnect(), wait(CLOSE_MS, undefined, { ref: false })]);
     },
   };
+}
+
+/** kafkajs looks for the group's coordinator five times and then calls that the end; a network that is away for longer comes back too. */
+function isCoordinatorAway(error: Error): boolean {
+  const { cause } = error as { cause?: unknown };
+  return (
+    error.name === "KafkaJSGroupCoordinatorNotFound" || (cause instanceof Error && isCoordinatorAway(cause))
+  );
 }
 
 async function seekToPosition(

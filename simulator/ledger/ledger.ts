@@ -72,7 +72,15 @@ export async function verifyRun(
     const justCaughtUp = caughtUp && quietSinceMs === undefined;
 
     if (justCaughtUp || isQuiet || isOver || beganMs >= nextMs) {
-      const rows = await compare(tally, store, maxInMemory);
+      const rows = await compare(tally, store, maxInMemory).catch((error: unknown) => {
+        const isLost = (error as { fatal?: unknown }).fatal === true; // the connection, not the question
+        if (!isLost || performance.now() >= deadlineMs) throw error;
+      });
+      if (!rows) {
+        quietSinceMs = undefined; // the database is away: that is waited out as well
+        await wait(POLL_MS);
+        continue;
+      }
       const progress = rows.stored + rows.stored_unanswered + rows.dead_lettered + rows.dropped;
       const isSettled = isQuiet && progress === found;
       if (rows.unaccounted === 0 || isSettled || isOver) return verified(tally, rows, isSettled);

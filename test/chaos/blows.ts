@@ -1,9 +1,16 @@
+import { databaseBlows } from "./blows/database.ts";
+import { networkBlows } from "./blows/network.ts";
 import { pointBlows } from "./blows/points.ts";
 import { processBlows } from "./blows/processes.ts";
 import type { Kind } from "./schedule.ts";
 
 /** Everything that can happen, by name. */
-const KINDS: Readonly<Record<string, Kind>> = { ...processBlows, ...pointBlows };
+const KINDS: Readonly<Record<string, Kind>> = {
+  ...processBlows,
+  ...pointBlows,
+  ...networkBlows,
+  ...databaseBlows,
+};
 
 export const KIND_NAMES = Object.keys(KINDS);
 

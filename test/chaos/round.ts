@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import type { Ledger } from "../../simulator/ledger/ledger.ts";
-import { blowsOf, type Kind } from "./schedule.ts";
+import { blowsOf, CALM_LAST_MS, type Kind } from "./schedule.ts";
 import { openStage, type StageOptions, type Watch } from "./stage.ts";
 
 export interface RoundOptions extends StageOptions {
@@ -27,12 +27,12 @@ export interface Recovery {
 /** One round: a load, blows by schedule, and what the ledger says of it. */
 export async function chaosRound(options: RoundOptions): Promise<RoundResult> {
   const { seed, durationMs, meanMs, kinds, say } = options;
-  await using stage = await openStage(options);
+  await using stage = await openStage({ ...options, prepare: kinds.flatMap(({ prepare }) => prepare ?? []) });
   const recoveries: Recovery[] = [];
   const began = performance.now();
   for (const { atMs, name, strike } of blowsOf(seed, durationMs, meanMs, kinds)) {
     await wait(Math.max(0, atMs - (performance.now() - began)));
-    if (stage.hasEnded()) break; // recovering took longer than the load
+    if (stage.hasEnded() || performance.now() - began > durationMs - CALM_LAST_MS) break; // recovering took long
     const struckMs = performance.now();
     await strike(stage);
     const backMs = performance.now();

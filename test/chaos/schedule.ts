@@ -1,5 +1,5 @@
 import { stream, type Rng } from "../../contract/random.ts";
-import type { ProcessName, Stage } from "./stage.ts";
+import type { Prepare, ProcessName, Stage } from "./stage.ts";
 
 /** Something that happens to the pipeline. */
 export interface Blow {
@@ -11,7 +11,11 @@ export interface Blow {
 }
 
 /** Makes a blow; what it leaves open (how long, where) the generator decides. */
-export type Kind = (rng: Rng) => Blow;
+export interface Kind {
+  (rng: Rng): Blow;
+  /** What it needs before anything is started. */
+  readonly prepare?: Prepare;
+}
 
 export interface ScheduledBlow extends Blow {
   readonly atMs: number; // since the load began
@@ -19,7 +23,7 @@ export interface ScheduledBlow extends Blow {
 
 /** Before the first blow and behind the last one the pipeline is left alone; a Kafka needs some seconds to be back. */
 const CALM_FIRST_MS = 2_000;
-const CALM_LAST_MS = 12_000;
+export const CALM_LAST_MS = 12_000;
 /** A process is not hit again before: its supervisor gives up what fails five times before it has served 5 s. */
 const REST_MS = 8_000;
 

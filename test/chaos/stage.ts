@@ -8,6 +8,7 @@ import { livingProcesses } from "../../engines/pids.ts";
 import { freePorts } from "../../engines/ports.ts";
 import { connect, type Row } from "../../init_db/database.ts";
 import type { Ledger } from "../../simulator/ledger/ledger.ts";
+import { openProxy, type Proxy } from "./proxy.ts";
 
 export const PROCESSES = ["api", "consumer", "kafka", "mariadb"] as const;
 export type ProcessName = (typeof PROCESSES)[number];
@@ -19,12 +20,27 @@ export interface StageOptions {
   readonly spool: "spill" | "always";
   /** A module of `preload/` that changes the roles: an injected bug. */
   readonly bug?: string;
+  /** Done once each, however many kinds of blow ask for the same. */
+  readonly prepare?: readonly Prepare[];
 }
+
+/**
+ * What a kind of blow needs before engines and roles start.
+ * @returns further environment of the roles, and what undoes it when all have ended
+ */
+export type Prepare = (folders: { readonly home: string; readonly roles: string }) => {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly undo?: () => void;
+};
 
 /** Private engines, `rushhour up` on them with a load, and what a blow needs to strike it. */
 export interface Stage {
   readonly home: string; // of the engines
   readonly roles: string; // RUSHHOUR_HOME of `up`
+  readonly env: NodeJS.ProcessEnv; // of `up`, for processes that join it
+  readonly ratePerSecond: number;
+  /** Stand before the servers; all that the roles say to them goes through. */
+  readonly proxies: Readonly<Record<"database" | "kafka", Proxy>>;
   readonly database: Watch;
   /** Of the load; what waits for the pipeline stops waiting then. */
   readonly hasEnded: () => boolean;
@@ -35,6 +51,8 @@ export interface Stage {
   readonly back: (name: ProcessName) => Promise<void>;
   /** Stops it without a word until the returned function is called. */
   readonly freeze: (name: ProcessName) => (() => void) | undefined;
+  /** Of the supervisor: an engine that has died is being restarted until it is. */
+  readonly isRunning: (name: "kafka" | "mariadb") => boolean;
   readonly isWell: () => Promise<boolean>;
   readonly until: (label: string, holds: () => boolean | Promise<boolean>) => Promise<void>;
   /** Waits for the end of the load and of `up`; what its ledger says. */
@@ -54,18 +72,39 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   opening.defer(() => {
     if (!isKept) rmSync(home, { recursive: true, force: true });
   });
+  const roles = join(home, "roles");
+  mkdirSync(roles);
+  const prepared = [...new Set(options.prepare)].map((prepare) => prepare({ home, roles }));
+  for (const { undo } of prepared) if (undo) opening.defer(undo);
+  const ports: { database?: number; kafka?: number } = {}; // of the servers, once they are there
+  const proxies = {
+    database: await openProxy(() => ports.database),
+    kafka: await openProxy(() => ports.kafka),
+  };
+  for (const proxy of Object.values(proxies)) opening.defer(() => proxy.close());
   let failure: Error | undefined;
   const engines = await startEngines({
     ...{ home, enginesFolder: resolve(".rushhour/engines"), kafka: true, mariadb: true },
+    kafkaAdvertisedPort: proxies.kafka.port,
     onProgress: () => undefined,
     onGiveUp: (cause) => (failure ??= cause),
   });
   opening.defer(() => engines.stop());
 
-  const roles = join(home, "roles");
-  mkdirSync(roles);
+  const behindProxy = new URL(engines.mysqlUrl!);
+  ports.database = Number(behindProxy.port);
+  ports.kafka = Number(engines.kafkaBrokers!.split(":")[1]);
+  behindProxy.port = String(proxies.database.port);
+
   const summary = join(home, "summary.json");
   const [api, consumer] = (await freePorts([undefined, undefined])) as [number, number];
+  const env: NodeJS.ProcessEnv = {
+    ...{ ...process.env, NO_COLOR: "1", RUSHHOUR_HOME: roles, API_MODEL: "off" },
+    ...{ KAFKA_BROKERS: `127.0.0.1:${proxies.kafka.port}`, MYSQL_URL: behindProxy.href },
+    ...{ RUSHHOUR_SPOOL: options.spool, CHAOS_FOLDER: home },
+    NODE_OPTIONS: preloaded(["crash-points", options.bug]),
+    ...Object.fromEntries(prepared.flatMap(({ env }) => Object.entries(env ?? {}))),
+  };
   const up = spawn(
     process.execPath,
     [
@@ -73,18 +112,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       ...["--rate", `${options.ratePerSecond}/s`, "--seed", String(options.seed)],
       ...["--port", String(api), "--consumer-port", String(consumer), "--summary-export", summary],
     ],
-    {
-      env: {
-        ...{ ...process.env, NO_COLOR: "1", RUSHHOUR_HOME: roles, API_MODEL: "off" },
-        ...{
-          KAFKA_BROKERS: engines.kafkaBrokers,
-          MYSQL_URL: engines.mysqlUrl,
-          RUSHHOUR_SPOOL: options.spool,
-        },
-        ...{ CHAOS_FOLDER: home, NODE_OPTIONS: preloaded(["crash-points", options.bug]) },
-      },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
+    { env, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
   for (const stream of [up.stdout, up.stderr])
@@ -115,17 +143,30 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 
   const pidOf = (name: ProcessName) =>
     [roles, home].flatMap((folder) => livingProcesses(folder)).find((process) => process.name === name)?.pid;
+  const isRunning = (name: "kafka" | "mariadb") =>
+    engines.processes.find((process) => process.name === name)?.state === "running";
   const until = (label: string, holds: () => boolean | Promise<boolean>) =>
     condition(label, async () => hasEnded || (await holds()));
   const isServing = async (name: ProcessName) =>
     name === "api" || name === "consumer"
       ? isOk(`http://127.0.0.1:${{ api, consumer }[name]}/health/live`)
-      : engines.processes.find((process) => process.name === name)?.state === "running";
+      : isRunning(name);
   const back = (name: ProcessName) =>
     until(`${name} to serve again`, async () => pidOf(name) !== undefined && (await isServing(name)));
   const cleanup = opening.move();
   return {
-    ...{ home, roles, database, pidOf, until, back },
+    ...{
+      home,
+      roles,
+      env,
+      proxies,
+      database,
+      pidOf,
+      isRunning,
+      until,
+      back,
+      ratePerSecond: options.ratePerSecond,
+    },
     hasEnded: () => hasEnded,
     async kill(name, signal = "SIGKILL") {
       const pid = pidOf(name);
