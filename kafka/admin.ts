@@ -48,6 +48,7 @@ export async function connectAdmin(kafka: Kafka): Promise<KafkaAdmin> {
   try {
     await admin.connect();
   } catch (error) {
+    void admin.disconnect().catch(() => undefined); // a connection to a broker that does not answer stays open otherwise
     throw clearly(error, kafka.servers);
   }
   const rangesOf = inTurn((topic) => logRanges(admin, topic));

@@ -75,7 +75,12 @@ export function createBatchProducer(kafka: Kafka): BatchProducer {
       metadataMaxAge: METADATA_MAX_AGE_MS,
       allowAutoTopicCreation: false,
     });
-    await producer.connect();
+    try {
+      await producer.connect();
+    } catch (error) {
+      void producer.disconnect().catch(() => undefined); // a broker that does not answer is connected all the same
+      throw error;
+    }
     return producer;
   }
 
