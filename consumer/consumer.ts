@@ -7,6 +7,7 @@ import type { Keep } from "../init_db/retention.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type KafkaServers } from "../kafka/client.ts";
 import { probeKafka } from "../kafka/probe.ts";
+import { clientIdOf } from "../kafka/membership.ts";
 import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
 import { audits } from "./audit.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
@@ -84,7 +85,8 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
     groups.reduce((sum, { concurrency }) => sum + concurrency, 3),
   );
   const rows = createStore(connections);
-  const kafka = createKafka({ ...options, clientId: "rushhour-consumer" });
+  const clientId = clientIdOf("rushhour-consumer", options.instance ?? hostname());
+  const kafka = createKafka({ ...options, clientId });
   const kinds = new Map(
     groups.flatMap((group) =>
       group.kinds.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)),

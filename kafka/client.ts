@@ -25,8 +25,8 @@ export interface KafkaUser {
   readonly password: string;
 }
 
-/** The client, and what it speaks to: a refusal is to name it (refusal.ts). */
-export type Kafka = KafkaClient & { readonly servers: KafkaServers };
+/** The client, its name, and what it speaks to: a refusal is to name it (refusal.ts). */
+export type Kafka = KafkaClient & { readonly clientId: string; readonly servers: KafkaServers };
 
 export interface KafkaOptions extends KafkaServers {
   readonly clientId: string;
@@ -64,7 +64,7 @@ export function createKafka({ brokers, tls, sasl, clientId, logger }: KafkaOptio
         );
       },
   });
-  return Object.assign(client, { servers: { brokers, tls, sasl } });
+  return Object.assign(client, { clientId, servers: { brokers, tls, sasl } });
 }
 
 /**

@@ -69,7 +69,7 @@ const MAX_BYTES_PER_STORE = 4 * 2 ** 20;
  */
 export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
   const { kafka, group, topics, keeper, logger } = options;
-  const membership = createMembership(group);
+  const membership = createMembership(group, kafka.clientId);
   const consumer = kafka.consumer({
     groupId: group,
     partitionAssigners: [membership.assigner],
@@ -113,6 +113,7 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
 
   async function begin(): Promise<void> {
     await consumer.connect();
+    await membership.endThoseGone(consumer);
     await consumer.subscribe({ topics: [...topics], fromBeginning: true });
     await consumer.run({
       autoCommit: false,
