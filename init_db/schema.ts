@@ -140,6 +140,7 @@ export const deadLetters = mysqlTable(
     index("run_id").on(table.runId),
     index("copied_at").on(table.copiedAt),
     index("replayed_at").on(table.replayedAt),
+    index("numbers").on(table.replayedAt, table.source, table.seq), // 0127
   ],
 );
 
