@@ -70,12 +70,14 @@ const MAX_GAPS = 10; // named
 /** Which publishers that were there since then numbered records that are nowhere, or ended without a word. */
 async function gapLines(pipeline: Pipeline, since: string): Promise<string[]> {
   const gaps = await pipeline.query(
-    `SELECT g.source, g.service, g.instance, g.tail, g.first_seq, g.last_seq FROM v_ingest_gaps g JOIN v_publishers p USING (source)
+    `SELECT g.source, g.service, g.instance, g.first_seq, g.last_seq, g.missing_records FROM v_ingest_gaps g JOIN v_publishers p USING (source)
       WHERE p.reported_at >= ? ORDER BY g.started_at, g.source, g.last_seq IS NULL, g.first_seq LIMIT ${MAX_GAPS + 1}`,
     [new Date(since)],
   );
   const lines = gaps.slice(0, MAX_GAPS).map((gap) => {
     const publisher = `${String(gap["service"])} on ${String(gap["instance"])} (source ${String(gap["source"])})`;
+    if (gap["first_seq"] === null)
+      return `  ${publisher} numbered ${Number(gap["missing_records"])} records that are nowhere; nobody knows which`;
     const [first, last] = [Number(gap["first_seq"]), Number(gap["last_seq"])];
     if (gap["last_seq"] !== null)
       return `  ${publisher} numbered records ${first === last ? first : `${first} to ${last}`} that are nowhere`;

@@ -44,6 +44,7 @@ export async function migrate(ownerUrl: string, accounts: Accounts, keep: Keep):
     );
     await connection.query(`USE ${name}`);
     await lock(connection);
+    await connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"); // what fills a table locks none that it reads
     const applied = await applyMigrations(connection);
     if (applied.length > 0)
       await writeAudit(connection, { ...MIGRATED, target: database, detail: { applied } });

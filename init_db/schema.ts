@@ -140,6 +140,7 @@ export const deadLetters = mysqlTable(
     index("run_id").on(table.runId),
     index("copied_at").on(table.copiedAt),
     index("replayed_at").on(table.replayedAt),
+    index("numbers").on(table.replayedAt, table.source, table.seq), // 0127
   ],
 );
 
@@ -183,6 +184,22 @@ export const ingestSources = mysqlTable(
     highestSeq: count("highest_seq").notNull(),
   },
   (table) => [primaryKey({ columns: [table.source, table.shard] })],
+);
+
+/** 0124_ingest_blocks.sql */
+export const ingestBlocks = mysqlTable(
+  "ingest_blocks",
+  {
+    source: char("source", { length: 36 }).notNull(),
+    shard: smallint("shard", { unsigned: true }).notNull(),
+    block: count("block").notNull(),
+    rowsIn: count("rows_in").notNull(),
+    lowestSeq: count("lowest_seq").notNull(),
+    highestSeq: count("highest_seq").notNull(),
+    firstAt: time("first_at").notNull(),
+    lastAt: time("last_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.source, table.shard, table.block] })],
 );
 
 /** 0006_publisher_drops.sql */
