@@ -6,7 +6,7 @@ import type { DependencyState } from "../contract/status.ts";
 import type { Keep } from "../init_db/retention.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type KafkaServers } from "../kafka/client.ts";
-import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
+import { joinGroup, type GroupMember, type PartitionBatch, type TopicPartition } from "../kafka/consumer.ts";
 import { audits } from "./audit.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
 import { createBreaker } from "./breaker.ts";
@@ -17,6 +17,7 @@ import { explain } from "./faults.ts";
 import type { Kind } from "./kind.ts";
 import { outlast } from "./outage.ts";
 import { partitionUpkeep } from "./partition-upkeep.ts";
+import { watchPausedLag } from "./paused-lag.ts";
 import { knownPosition, loadPosition } from "./position.ts";
 import { publisherStatuses } from "./publisher-status.ts";
 import { requestLogs } from "./request-logs.ts";
@@ -76,7 +77,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const origins = countOrigins(metrics);
   const requests = requestLogs();
   const groups = groupsOf(requests);
-  // Those that store, one that looks up positions, one incidents, one the pauses of topics.
+  // Those that store, one that looks up positions, one incidents, one the pauses of topics and their lag.
   const connections = openIngestConnections(
     options.writerUrl,
     groups.reduce((sum, { concurrency }) => sum + concurrency, 3),
@@ -112,7 +113,9 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   let admin: KafkaAdmin | undefined;
   const members: GroupMember[] = [];
   const failing = { kafka: new Map<symbol, string>(), database: new Map<symbol, string>() }; // why, by piece of work
-  const assigned = new Map<string, number>(); // partitions held, by group
+  const assigned = new Map<string, readonly TopicPartition[]>(); // partitions held, by group
+  const held = () => [...assigned.values()].flat();
+  let pausedLag: ReturnType<typeof watchPausedLag> | undefined;
 
   /** Waits out an outage of one dependency and keeps its state true. */
   async function outlastOutageOf<T>(
@@ -193,6 +196,11 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       cluster = await admin.clusterId();
     });
     await outlastOutageOf("database", () => breaker.open(cluster));
+    pausedLag = watchPausedLag({
+      ...{ connections, admin: admin!, cluster, logger },
+      paused: () => held().filter(({ topic }) => breaker.isPaused(topic)),
+      onLag: ({ topic, partition }, records) => own.lag.set({ topic, partition }, records),
+    });
     for (const { suffix, kinds, concurrency } of groups) {
       const group = `${options.group}${suffix}`;
       const topics = kinds.flatMap((kind) => kind.topics);
@@ -207,10 +215,10 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       onAssigned(partitions) {
         state.kafka = { ready: true };
         assigned.set(group, partitions);
-        own.assigned.set([...assigned.values()].reduce((sum, held) => sum + held, 0));
+        own.assigned.set(held().length);
         own.lag.reset();
         metrics.activeConnections.set({ service: "consumer", connection_type: "kafka" }, 1);
-        logger.info({ group, partitions }, "partitions assigned");
+        logger.info({ group, partitions: partitions.length }, "partitions assigned");
       },
       onCrash: options.onCrash,
     });
@@ -233,6 +241,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       await started;
       slowdown.close();
       breaker.close();
+      pausedLag?.close();
       expired.close();
       await upkeep.close();
       await copies.close();

@@ -5,6 +5,11 @@ import { originIn, type ReceivedRecord } from "../contract/record.ts";
 import { METADATA_MAX_AGE_MS, type Kafka } from "./client.ts";
 import { clearly } from "./refusal.ts";
 
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
 /** Records of one partition, next to each other in the log. */
 export interface PartitionBatch {
   readonly topic: string;
@@ -36,8 +41,8 @@ export interface GroupOptions {
   readonly keeper: PositionKeeper;
   readonly concurrency: number; // partitions stored at once
   readonly logger: Logger;
-  /** Called after each rebalance with the number of partitions this member holds. */
-  readonly onAssigned: (partitions: number) => void;
+  /** Called after each rebalance with the partitions this member holds. */
+  readonly onAssigned: (partitions: readonly TopicPartition[]) => void;
   /** The group cannot go on (kafkajs has stopped); the process should end. */
   readonly onCrash: (error: Error) => void;
 }
@@ -95,7 +100,7 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
         logger.debug({ topic, partition, error }, "not sought; the first batch will be");
       });
     }
-    options.onAssigned(assigned.length);
+    options.onAssigned(assigned);
   });
   consumer.on(consumer.events.CRASH, ({ payload }) => {
     if (!payload.restart) options.onCrash(payload.error);
