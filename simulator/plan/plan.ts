@@ -65,7 +65,6 @@ export interface TracedRequest {
   readonly step: Step;
 }
 
-
 export interface Scenario {
   readonly name: string;
   readonly executor: Executor;
