@@ -6,9 +6,9 @@ import type { DependencyState } from "../contract/status.ts";
 import type { Keep } from "../init_db/retention.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type KafkaServers } from "../kafka/client.ts";
-import { probeKafka } from "../kafka/probe.ts";
+import { joinGroup, type GroupMember, type PartitionBatch, type TopicPartition } from "../kafka/consumer.ts";
 import { clientIdOf } from "../kafka/membership.ts";
-import { joinGroup, type GroupMember, type PartitionBatch } from "../kafka/consumer.ts";
+import { probeKafka } from "../kafka/probe.ts";
 import { audits } from "./audit.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
 import { createBreaker } from "./breaker.ts";
@@ -20,6 +20,7 @@ import { explain } from "./faults.ts";
 import type { Kind } from "./kind.ts";
 import { outlast } from "./outage.ts";
 import { partitionUpkeep } from "./partition-upkeep.ts";
+import { watchPausedLag } from "./paused-lag.ts";
 import { knownPosition, loadPosition } from "./position.ts";
 import { publisherStatuses } from "./publisher-status.ts";
 import { requestLogs } from "./request-logs.ts";
@@ -79,7 +80,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const origins = countOrigins(metrics);
   const requests = requestLogs();
   const groups = groupsOf(requests);
-  // Those that store, one that looks up positions, one incidents, one the pauses of topics.
+  // Those that store, one that looks up positions, one incidents, one the pauses of topics and their lag.
   const connections = openIngestConnections(
     options.writerUrl,
     groups.reduce((sum, { concurrency }) => sum + concurrency, 3),
@@ -115,7 +116,9 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   let admin: KafkaAdmin | undefined;
   const members: GroupMember[] = [];
   const failing = { kafka: new Map<symbol, string>(), database: new Map<symbol, string>() }; // why, by piece of work
-  const assigned = new Map<string, number>(); // partitions held, by group
+  const assigned = new Map<string, readonly TopicPartition[]>(); // partitions held, by group
+  const held = () => [...assigned.values()].flat();
+  let pausedLag: ReturnType<typeof watchPausedLag> | undefined;
 
   /** Waits out an outage of one dependency and keeps its state true. */
   async function outlastOutageOf<T>(
@@ -203,6 +206,11 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       cluster = await admin.clusterId();
     });
     await outlastOutageOf("database", () => breaker.open(cluster));
+    pausedLag = watchPausedLag({
+      ...{ connections, admin: admin!, cluster, logger },
+      paused: () => held().filter(({ topic }) => breaker.isPaused(topic)),
+      onLag: ({ topic, partition }, records) => own.lag.set({ topic, partition }, records),
+    });
     for (const { suffix, kinds, concurrency } of groups) {
       const group = `${options.group}${suffix}`;
       const topics = kinds.flatMap((kind) => kind.topics);
@@ -217,10 +225,10 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       onAssigned(partitions) {
         reached.kafka = true;
         assigned.set(group, partitions);
-        own.assigned.set([...assigned.values()].reduce((sum, held) => sum + held, 0));
+        own.assigned.set(held().length);
         own.lag.reset();
         metrics.activeConnections.set({ service: "consumer", connection_type: "kafka" }, 1);
-        logger.info({ group, partitions }, "partitions assigned");
+        logger.info({ group, partitions: partitions.length }, "partitions assigned");
       },
       onCrash: options.onCrash,
     });
@@ -245,6 +253,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       for (const probe of Object.values(probes)) probe.close();
       slowdown.close();
       breaker.close();
+      pausedLag?.close();
       expired.close();
       await upkeep.close();
       await copies.close();

@@ -7,6 +7,11 @@ import { METADATA_MAX_AGE_MS, type Kafka } from "./client.ts";
 import { createMembership } from "./membership.ts";
 import { clearly } from "./refusal.ts";
 
+export interface TopicPartition {
+  readonly topic: string;
+  readonly partition: number;
+}
+
 /** Records of one partition, next to each other in the log. */
 export interface PartitionBatch {
   readonly topic: string;
@@ -38,8 +43,8 @@ export interface GroupOptions {
   readonly keeper: PositionKeeper;
   readonly concurrency: number; // partitions stored at once
   readonly logger: Logger;
-  /** Called after each rebalance with the number of partitions this member holds. */
-  readonly onAssigned: (partitions: number) => void;
+  /** Called after each rebalance with the partitions this member holds. */
+  readonly onAssigned: (partitions: readonly TopicPartition[]) => void;
   /** The group cannot go on (kafkajs has stopped); the process should end. */
   readonly onCrash: (error: Error) => void;
 }
@@ -101,7 +106,7 @@ export async function joinGroup(options: GroupOptions): Promise<GroupMember> {
         logger.debug({ topic, partition, error }, "not sought; the first batch will be");
       });
     }
-    options.onAssigned(assigned.length);
+    options.onAssigned(assigned);
   });
   let isClosed = false;
   consumer.on(consumer.events.CRASH, ({ payload }) => {

@@ -220,6 +220,19 @@ describe("the breaker", () => {
     expect(await positionOf("info-logs")).toBe(480);
     expect(await first.metrics.registry.metrics()).toContain('consumer_topic_paused{topic="info-logs"} 1');
 
+    const storedAt = () => numberOf(database.pool, "SELECT updated_at FROM v_lag WHERE topic = 'info-logs'");
+    const before = await storedAt();
+    const lag = async () => ({
+      metric: /consumer_lag_records\{topic="info-logs",partition="0"\} (\d+)/.exec(
+        await first.metrics.registry.metrics(),
+      )?.[1],
+      view: await numberOf(database.pool, "SELECT lag_records FROM v_lag WHERE topic = 'info-logs'"),
+      pipeline: await numberOf(database.pool, "SELECT lag_records FROM v_pipeline"),
+    });
+    await until("the lag, though nothing is read", async () => (await lag()).metric === "70");
+    expect(await lag()).toEqual({ metric: "70", view: 70, pipeline: 70 });
+    expect(await storedAt()).toBe(before);
+
     await first.close();
     const second = startTestConsumer(database, options);
     await send("error-logs", good(30));
