@@ -15,15 +15,17 @@ const program = new Command("chaos")
   .option("--every <s>", "mean time between two blows, seconds", "5")
   .option("--spool <mode>", "spill or always", "always")
   .option("--blows <list>", "which kinds, by the beginnings of their names (default: all)", "")
+  .option("--keep", "leave data and logs of each round in the temporary folder")
   .addHelpText("after", `\nBlows: ${KIND_NAMES.join(", ")}`)
   .parse();
 const { seed, rounds, duration, rate, every, spool, blows } = program.opts<Record<string, string>>();
+const { keep = false } = program.opts<{ keep?: boolean }>();
 const kinds = kindsOf(blows!.split(","));
 
 for (let n = 0; n < Number(rounds); n++) {
   const options: RoundOptions = {
     ...{ seed: Number(seed) + n, durationMs: Number(duration) * 1_000, ratePerSecond: Number(rate) },
-    ...{ meanMs: Number(every) * 1_000, spool: spool as RoundOptions["spool"], kinds },
+    ...{ meanMs: Number(every) * 1_000, spool: spool as RoundOptions["spool"], kinds, keep },
     say: (line) => console.log(line),
   };
   console.log(`round ${n + 1} of ${rounds!}, seed ${options.seed}`);

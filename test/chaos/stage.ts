@@ -20,6 +20,8 @@ export interface StageOptions {
   readonly spool: "spill" | "always";
   /** Further environment of the roles, such as an injected bug. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Leaves data and logs where they are, for a look. */
+  readonly keep?: boolean;
   /** Done once each, however many kinds of blow ask for the same. */
   readonly prepare?: readonly Prepare[];
 }
@@ -64,7 +66,7 @@ const DEADLINE_MS = 60_000;
 export async function openStage(options: StageOptions): Promise<Stage> {
   await using opening = new AsyncDisposableStack();
   const home = mkdtempSync(join(tmpdir(), "rushhour-chaos-"));
-  opening.defer(() => rmSync(home, { recursive: true, force: true }));
+  if (options.keep !== true) opening.defer(() => rmSync(home, { recursive: true, force: true }));
   const roles = join(home, "roles");
   mkdirSync(roles);
   const prepared = [...new Set(options.prepare)].map((prepare) => prepare({ home, roles }));
