@@ -147,3 +147,22 @@ test("the pause before a restart doubles from half a second to eight, a tenth mo
   expect(middle).toEqual([500, 1000, 2000, 4000, 8000, 8000]);
   expect([restartDelayMs(1, 500, 0), restartDelayMs(1, 500, 1)]).toEqual([450, 550]);
 });
+
+test("what has served and finds the disk full is started until there is space", async () => {
+  const cwd = mkdtempSync(join(tmpdir(), "rushhour-lives-"));
+  onTestFinished(() => rmSync(cwd, { recursive: true, force: true }));
+  const { process, gaveUp } = aProcess(
+    `const { existsSync, readdirSync, writeFileSync } = require("node:fs");
+     const lives = readdirSync(".").length;
+     writeFileSync("life-" + lives, "");
+     if (lives === 0 || lives > 7) { console.log("ready"); setInterval(() => {}, 1000); }
+     else { console.error("java.io.IOException: No space left on device\\n" + "\\tat a.b.c\\n".repeat(100)); process.exit(1); }
+     if (lives === 0) setTimeout(() => { console.error("ENOSPC"); process.exit(1); }, 50);`,
+    { cwd },
+  );
+  await process.start();
+  await vi.waitFor(() => expect([process.restarts, process.state]).toEqual([8, "running"]), {
+    timeout: 20_000,
+  });
+  expect(gaveUp).toEqual([]);
+});

@@ -27,7 +27,7 @@ export interface ProcessSpec {
 }
 
 /**
- * starting -> running -> backing-off -> starting … until `failed` (five failures in a row) or `stopping` -> `stopped`.
+ * starting -> running -> backing-off -> starting … until `failed` (five failures in a row; a full disk is waited out) or `stopping` -> `stopped`.
  */
 export type ProcessState = "starting" | "running" | "backing-off" | "failed" | "stopping" | "stopped";
 
@@ -53,10 +53,12 @@ export interface SupervisorEvents {
 }
 
 const MAX_FAILURES = 5;
+/** What has served and found the disk full is tried until there is space, every two seconds. */
+const MAX_FAILURES_OF_A_FULL_DISK = 3;
 const MAX_DELAY_MS = 8_000;
 /** Serving this long makes the next failure the first of a new row: who is killed now and then is not given up. */
 const STABLE_MS = 5_000;
-const TAIL_BYTES = 8_192;
+const TAIL_BYTES = 32_768; // a Kafka whose disk is full says why, and then a lot
 const TAIL_LINES = 12;
 /** Our own commands' exit code for wrong configuration: trying again changes nothing. */
 const INVALID_USAGE = 104;
@@ -129,6 +131,8 @@ class Supervisor implements SupervisedProcess {
       if (this.#stopping()) break;
       this.lastExit = life.exit;
       failures = life.servedMs >= STABLE_MS ? 1 : failures + 1;
+      const waitsForSpace = this.#served && life.cause.code === "DISK_FULL";
+      if (waitsForSpace) failures = Math.min(failures, MAX_FAILURES_OF_A_FULL_DISK);
       if (failures >= MAX_FAILURES || (life.hopeless && !this.#served)) {
         this.#giveUp(life.cause);
         return;
@@ -248,10 +252,11 @@ function cannotStart({ name, logFile }: ProcessSpec, error: unknown): EngineErro
 }
 
 function explain(spec: ProcessSpec, logStart: number, exit: Exit, notReady: unknown): Omit<Life, "servedMs"> {
-  const tail = tailOf(spec.logFile, logStart);
+  const lines = linesOf(spec.logFile, logStart);
+  const tail = lines.slice(-TAIL_LINES);
   const lastLine = tail.at(-1);
   const how = describeExit(exit, lastLine, notReady);
-  const known = diagnose(spec.name, exit, tail);
+  const known = diagnose(spec.name, exit, tail, lines);
   const cause =
     known ??
     new EngineError(
@@ -273,9 +278,14 @@ function describeExit(exit: Exit, lastLine: string | undefined, notReady: unknow
 }
 
 /** Reasons that trying again does not change, as far as the log tells them. */
-function diagnose(name: string, exit: Exit, tail: readonly string[]): EngineError | undefined {
+function diagnose(
+  name: string,
+  exit: Exit,
+  tail: readonly string[],
+  lines: readonly string[],
+): EngineError | undefined {
   const log = tail.join("\n");
-  const line = (pattern: RegExp) => tail.find((text) => pattern.test(text))?.trim() ?? "";
+  const line = (pattern: RegExp) => lines.findLast((text) => pattern.test(text))?.trim() ?? "";
   if (errnoOf(exit.error) === "ENOENT") {
     return new EngineError("PREREQUISITE_MISSING", `${name} cannot be started: ${exit.error!.message}`);
   }
@@ -288,7 +298,7 @@ function diagnose(name: string, exit: Exit, tail: readonly string[]): EngineErro
     );
   }
   const full = /ENOSPC|No space left on device|disk full/i;
-  if (full.test(log)) {
+  if (lines.some((text) => full.test(text))) {
     return new EngineError("DISK_FULL", `${name} found the disk full (${line(full)}): free some space on it`);
   }
   const inUse = /EADDRINUSE|address already in use|port \d+ is (?:already )?in use/i;
@@ -307,7 +317,7 @@ function sizeOf(file: string): number {
 }
 
 /** The last lines written since the file had `start` bytes. */
-function tailOf(file: string, start = 0): string[] {
+function linesOf(file: string, start: number): string[] {
   const size = sizeOf(file);
   const from = Math.max(start, size - TAIL_BYTES);
   if (size <= from) return [];
@@ -321,6 +331,5 @@ function tailOf(file: string, start = 0): string[] {
   return bytes
     .toString("utf8")
     .split("\n")
-    .filter((line) => line.trim() !== "")
-    .slice(-TAIL_LINES);
+    .filter((line) => line.trim() !== "");
 }

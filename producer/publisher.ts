@@ -96,13 +96,14 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   let seq = 0;
   let acknowledged = 0;
-  let saidAtMs = 0;
+  let saidAtMs = -Infinity; // performance.now(): the clock may be set back
+  let reportedMs = 0; // Unix ms
   let pumping: Promise<void> | undefined;
   let spilling: Promise<void> | undefined;
   let sending: Batch | undefined; // taken from the buffer, not yet acknowledged
   let isDiskFailing = false;
   let closed: Promise<void> | undefined;
-  let deadlineAt = Infinity; // Unix ms
+  let deadlineAt = Infinity; // performance.now()
   let endLinger: () => void = () => undefined;
 
   function publish(record: RequestLog): void {
@@ -176,7 +177,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     let delayMs = FIRST_RETRY_MS;
     do {
       if (!buffer.hasFullBatch() && !closed) await linger();
-      const status = Date.now() - saidAtMs >= STATUS_INTERVAL_MS ? statusRecord(false) : undefined;
+      const status = performance.now() - saidAtMs >= STATUS_INTERVAL_MS ? statusRecord(false) : undefined;
       if (!sending?.records.length) sending = buffer.take();
       const isHandled = link.isAway()
         ? (await spill(sending, status)) || (await deliver(sending, status))
@@ -186,7 +187,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
         delayMs = FIRST_RETRY_MS;
         continue;
       }
-      if (Date.now() + delayMs > deadlineAt) return;
+      if (performance.now() + delayMs > deadlineAt) return;
       await wait(delayMs * (0.5 + Math.random() / 2));
       delayMs = Math.min(delayMs * 2, LONGEST_RETRY_MS);
     } while (sending !== undefined || buffer.size() > 0);
@@ -202,7 +203,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (isNumbered) acknowledged++;
       if (segment) spool!.delivered(segment, 1);
     }
-    if (status) saidAtMs = Date.now();
+    if (status) saidAtMs = performance.now();
     for (const [topic, values] of topics) {
       metrics.messagesProcessed.inc({ service, topic, status: "sent" }, values.length);
     }
@@ -217,7 +218,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       frames.push({ topic: PUBLISHER_STATUS_TOPIC, value: JSON.stringify(status), isNumbered: false });
     if (frames.length > 0 && !(await spool.append(frames, false).catch(complainOfDisk))) return false;
     for (const { segment } of records) if (segment) spool.leave(segment, 1);
-    if (status) saidAtMs = Date.now();
+    if (status) saidAtMs = performance.now();
     isDiskFailing = false;
     drain!.wake();
     return true;
@@ -254,7 +255,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     });
 
   function statusRecord(isClosed: boolean): PublisherStatus {
-    const reported_at = new Date().toISOString();
+    reportedMs = Math.max(reportedMs + 1, Date.now()); // the newest counts, also when the clock was set back
+    const reported_at = new Date(reportedMs).toISOString();
     const counts = { last_seq: seq, acknowledged, drops: drops.list(), closed: isClosed };
     const spooled = {
       spool: spool?.owner.mode ?? ("off" as const),
@@ -265,7 +267,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   async function closeNow(deadlineMs: number): Promise<void> {
-    deadlineAt = Date.now() + deadlineMs;
+    deadlineAt = performance.now() + deadlineMs;
     clearInterval(statusTimer);
     endLinger();
     const flush = async () => {
@@ -275,9 +277,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
     };
     await withinDeadline(flush(), deadlineMs);
     await keepOrDropTheRest();
-    const restMs = Math.max(LAST_WORD_MS, deadlineAt - Date.now());
+    const restMs = Math.max(LAST_WORD_MS, deadlineAt - performance.now());
     await withinDeadline(say(statusRecord(true)), restMs);
-    if (drain) await withinDeadline(drain.finish(), deadlineAt - Date.now());
+    if (drain) await withinDeadline(drain.finish(), deadlineAt - performance.now());
     drain?.stop();
     void producer.close(); // what is still being tried: nobody waits for it
     void drainProducer.close();

@@ -34,7 +34,7 @@ export interface Segment {
   left: number; // records that only a reader of the file can send; NaN where nobody has counted
   numbered: number; // of all, those that are part of the publisher's account
   delivered: number; // from memory
-  readonly bornMs: number;
+  readonly bornMs: number; // performance.now()
 }
 
 export interface ReadSegment {
@@ -217,7 +217,7 @@ export function createSpool(folder: string, { damagedFolder, capBytes, fsync }: 
 }
 
 const newSegment = (path: string, folder: string): Segment => ({
-  ...{ path, folder, bytes: 0, held: 0, left: 0, numbered: 0, delivered: 0, bornMs: Date.now() },
+  ...{ path, folder, bytes: 0, held: 0, left: 0, numbered: 0, delivered: 0, bornMs: performance.now() },
 });
 
 interface Append {
@@ -229,7 +229,7 @@ interface Append {
 
 /** By bytes; by age as long as all of it is sent from memory. */
 const isFull = ({ bytes, left, bornMs }: Segment, more: number) =>
-  bytes > 0 && (bytes + more > SEGMENT_BYTES || (left === 0 && Date.now() - bornMs > SEGMENT_AGE_MS));
+  bytes > 0 && (bytes + more > SEGMENT_BYTES || (left === 0 && performance.now() - bornMs > SEGMENT_AGE_MS));
 
 const isReadable = ({ held, left }: Segment) => held === 0 && left !== 0;
 

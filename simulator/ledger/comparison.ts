@@ -28,7 +28,7 @@ interface Sides {
 
 interface StoredRow {
   readonly request_id: string;
-  readonly delay_ms: number;
+  readonly delay_ms: number; // NaN where the server's clock was wrong
 }
 
 const CLOCK_SLACK_MS = 60_000; // between the simulator's clock and the server's
@@ -66,7 +66,7 @@ async function match({ answered, rows, letters }: Sides, found: Matches, delay: 
     if (before === false) {
       isAccounted.set(request_id, true);
       found.stored++;
-      delay.record(delay_ms);
+      if (!Number.isNaN(delay_ms)) delay.record(delay_ms);
     } else if (before === true || others.has(request_id)) {
       found.duplicates++;
     } else {
@@ -107,14 +107,31 @@ async function* rowsOfLines(lines: AsyncIterable<string>): AsyncGenerator<Stored
   }
 }
 
+const LAST_MS = Date.UTC(9999, 11, 31);
+
+/** The run's rows: those of its time, then those that a server whose clock was wrong has dated otherwise. */
+async function* rowsOf(tally: Tally, store: Store): AsyncGenerator<StoredRow> {
+  const { started_at } = tally.header;
+  const fromMs = Date.parse(started_at) - CLOCK_SLACK_MS;
+  const untilMs = (tally.ended_at === undefined ? Date.now() : Date.parse(tally.ended_at)) + CLOCK_SLACK_MS;
+  yield* rowsBetween(fromMs, untilMs, tally, store);
+  for (const [from, until] of [[0, fromMs - 1] as const, [untilMs + 1, LAST_MS] as const])
+    for await (const { request_id } of rowsBetween(from, until, tally, store))
+      yield { request_id, delay_ms: NaN };
+}
+
 /**
- * The run's rows, page by page along the primary key. `delay_ms` is the time from when the response had been handed
- * over to the statement that inserted its row.
+ * Page by page along the primary key. `delay_ms` is the time from when the response had been handed over to the statement that
+ * inserted its row.
  */
-async function* rowsOf({ header, ended_at }: Tally, store: Store): AsyncGenerator<StoredRow> {
-  let fromMs = Date.parse(header.started_at) - CLOCK_SLACK_MS;
+async function* rowsBetween(
+  firstMs: number,
+  untilMs: number,
+  { header }: Tally,
+  store: Store,
+): AsyncGenerator<StoredRow> {
+  let fromMs = firstMs;
   let afterId = "";
-  const untilMs = (ended_at === undefined ? Date.now() : Date.parse(ended_at)) + CLOCK_SLACK_MS;
   for (;;) {
     const from = new Date(fromMs);
     const rows = await store.query(

@@ -106,7 +106,7 @@ describe.concurrent("the ledger", () => {
     expect(report.ledger).toMatchObject({ answered: 5, stored: 5, missing: 0, duplicates: 0, pending: 0 });
     expect(report.delay_to_row_ms!.p50).toBeCloseTo(20, 0);
     expect(report.lines.at(-1)).toBe("balanced: every answered request is accounted for");
-    expect(queries).toHaveLength(3); // no second look
+    expect(queries).toHaveLength(5); // no second look
   });
 
   test("an answered request that is nowhere is missing, once the pipeline has caught up", async () => {
@@ -230,7 +230,18 @@ describe.concurrent("the ledger", () => {
     const { store, queries } = memoryStore({ rows });
     const report = await verifyRun(tallyOf(all), store);
     expect(report.ledger).toMatchObject({ stored: 45_000, duplicates: 0, missing: 0 });
-    expect(queries.filter((sql) => sql.includes("FROM api_logs"))).toHaveLength(3);
+    expect(queries.filter((sql) => sql.includes("FROM api_logs"))).toHaveLength(5);
+  });
+
+  test("finds rows that a server whose clock was wrong has dated otherwise; their delay says nothing", async () => {
+    const all = ids(4);
+    const daysMs = [-2 * 86_400_000, 0, 0, 3_600_000];
+    const rows = all.map((id, i) => row(id, daysMs[i]));
+    const inMemory = await verify(tallyOf(all), { rows });
+    const byDisk = await verify(tallyOf(all), { rows }, { maxInMemory: 1 });
+    expect(inMemory.ledger).toMatchObject({ stored: 4, duplicates: 0, missing: 0 });
+    expect(byDisk).toEqual(inMemory);
+    expect(inMemory.delay.count).toBe(2);
   });
 
   test("a run too large for memory is compared by way of the disk, with the same result", async () => {
@@ -258,7 +269,7 @@ describe.concurrent("the ledger", () => {
     const tally = { ...tallyOf(ids(50)), path: join(own, "x.tally") };
     const report = await verifyRun(tally, { ...store, query }, { maxInMemory: 10 });
     expect(report.balanced).toBe(true);
-    expect(files).toEqual([[], [], []]);
+    expect(files).toEqual([[], [], [], [], []]);
   });
 
   test("a disk that takes nothing fails the ledger with a clear error", async () => {
@@ -277,7 +288,7 @@ describe.concurrent("the ledger", () => {
     const tally = tallyOf(ids(5), { unanswered: 1_000_000 });
     const report = await verifyRun(tally, store, { maxInMemory: Infinity });
     expect(report.balanced).toBe(true);
-    expect(queries).toHaveLength(3);
+    expect(queries).toHaveLength(5);
   });
 
   test("whatever became of the requests, answered = stored + dead-lettered + dropped + missing + pending", async () => {

@@ -129,8 +129,12 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     const endMs = performance.now() + DEADLINE_MS;
     while (!(await holds())) {
       if (failure) throw failure;
-      if (performance.now() > endMs)
-        throw new Error(`waited ${DEADLINE_MS / 1_000} s for ${label}\n${output.slice(-2_000)}`);
+      if (performance.now() > endMs) {
+        isKept = true;
+        throw new Error(
+          `waited ${DEADLINE_MS / 1_000} s for ${label}; all is left in ${home}\n${output.slice(-2_000)}`,
+        );
+      }
       await wait(20);
     }
   };
