@@ -29,9 +29,9 @@ for (let n = 0; n < Number(rounds); n++) {
   console.log(`round ${n + 1} of ${rounds!}, seed ${options.seed}`);
   const result = await chaosRound(options);
   const { problems } = result;
-  const { answered, stored, unanswered, missing, duplicates } = result.ledger;
+  const { answered, stored, dead_lettered, dropped, missing, unanswered, duplicates } = result.ledger;
   console.log(
-    `  answered ${answered} = stored ${stored} + missing ${missing}; unanswered ${unanswered}, duplicates ${duplicates}; drift ${result.drift}`,
+    `  answered ${answered} = ${stored} stored + ${dead_lettered} dead-lettered + ${dropped} dropped + ${missing} missing; unanswered ${unanswered}, duplicates ${duplicates}; drift ${result.drift}`,
   );
   const slowest = result.recoveries.reduce((most, { wellMs }) => Math.max(most, wellMs), 0);
   console.log(`  ${result.recoveries.length} blows, well again at most ${slowest} ms after each was over`);
