@@ -112,7 +112,7 @@ test("closing answers what still comes on a kept connection, and says that it is
   };
   const before = await get();
   expect(before).toMatchObject({ status: 200, connection: "keep-alive" });
-  const closed = shop.server.close(10_000);
+  const closed = shop.server.close(10_000, 5_000);
   expect(await get()).toEqual({ status: 200, connection: "close", socket: before.socket });
   await closed;
   await expect(get()).rejects.toMatchObject({ code: "ECONNREFUSED" });

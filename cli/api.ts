@@ -17,7 +17,9 @@ import { shutdownSignal } from "./lifecycle.ts";
 import { kafkaOf } from "./servers.ts";
 
 /** For requests in flight, then for their records: together less than the 10 s a container has before SIGKILL. */
-const DRAIN_MS = 4_000;
+const DRAIN_MS = 4_500;
+/** Clients use no connection that has been idle for longer: each answer says that it is kept for 5 s. */
+const LAST_REQUEST_MS = 4_000;
 const FLUSH_MS = 4_000;
 
 interface Options {
@@ -107,11 +109,12 @@ async function serveApi(options: Options): Promise<void> {
 
     const signal = await shutdownSignal(EXIT.failure);
     log.info({ signal }, "finishing the requests in flight");
-    await server.close(DRAIN_MS);
+    await server.close(DRAIN_MS, LAST_REQUEST_MS);
   } finally {
     probe.close();
     await Promise.all([trail.close(FLUSH_MS), publisher.close(FLUSH_MS)]); // last: the requests in flight leave their records too
   }
+  process.exit(EXIT.ok); // a client may still try to reach a Kafka that is away
 }
 
 async function openSpoolOf(

@@ -78,4 +78,5 @@ async function runConsumer(options: { host?: string; port?: string; group?: stri
   }
   await server.close(1_000);
   logger.info("closed");
+  process.exit(EXIT.ok); // a client may still try to reach a server that is away
 }

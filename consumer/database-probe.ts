@@ -15,20 +15,16 @@ export function probeDatabase(url: string, logger: Logger): Probe {
       connection ??= await open(url);
       await connection.query({ sql: "DO 0", timeout: GIVE_UP_MS });
     } catch (error) {
-      connection?.destroy();
-      connection = undefined;
+      release();
       throw new Error(explain(error), { cause: error });
     }
   }
 
-  const probe = startProbe({ name: "the database", ask, logger });
-  return {
-    state: probe.state,
-    close() {
-      probe.close();
-      connection?.destroy();
-    },
+  const release = () => {
+    connection?.destroy();
+    connection = undefined;
   };
+  return startProbe({ name: "the database", ask, release, logger });
 }
 
 async function open(url: string): Promise<Connection> {

@@ -12,8 +12,9 @@ export interface HttpServer {
   /**
    * Takes no new connections, answers what comes on those it has and says in each answer that it is the last, closes; cuts what is not
    * done by the deadline.
+   * @param lastRequestMs so long a kept connection that is idle may bring one more request; default 0: it is closed at once
    */
-  close(deadlineMs: number): Promise<void>;
+  close(deadlineMs: number, lastRequestMs?: number): Promise<void>;
 }
 
 type FetchHandler = Parameters<typeof getRequestListener>[0];
@@ -62,9 +63,9 @@ export async function listen(
   const { port: taken } = server.address() as AddressInfo;
   return {
     url: `http://${host.includes(":") ? `[${host}]` : host}:${taken}`,
-    close(deadlineMs) {
+    close(deadlineMs, lastRequestMs = 0) {
       isClosing = true;
-      return drain(server, connections, deadlineMs);
+      return drain(server, connections, deadlineMs, lastRequestMs);
     },
   };
 }
@@ -164,14 +165,16 @@ function trackConnections(server: Server): Connections {
   return { open, unused };
 }
 
-/** So long a kept connection may carry one more request when its server closes, or a fourth of the deadline. */
-const LAST_REQUEST_MS = 1_000;
-
 /**
  * On a kept connection the next request may be under way at any moment; were it closed just then, that request would fail. So
  * every answer from now on ends its connection and says so, and one that nobody uses any more is closed only after a while.
  */
-async function drain(server: Server, { open, unused }: Connections, deadlineMs: number): Promise<void> {
+async function drain(
+  server: Server,
+  { open, unused }: Connections,
+  deadlineMs: number,
+  lastRequestMs: number,
+): Promise<void> {
   for (const socket of open) {
     const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
     if (answer) answer.shouldKeepAlive = false; // unless its headers are out
@@ -186,10 +189,7 @@ async function drain(server: Server, { open, unused }: Connections, deadlineMs: 
     for (const socket of unused) if (socket.bytesRead === 0) socket.destroy();
   };
   let sweep: NodeJS.Timeout | undefined; // a connection whose answer had begun before is idle some time later
-  const grace = setTimeout(
-    () => (sweep = setInterval(endIdle, 20)),
-    Math.min(LAST_REQUEST_MS, deadlineMs / 4),
-  );
+  const grace = setTimeout(() => (sweep = setInterval(endIdle, 20)), lastRequestMs);
   const deadline = setTimeout(() => server.closeAllConnections(), deadlineMs);
   await Promise.all([closed, ...gone]);
   for (const timer of [grace, sweep, deadline]) clearTimeout(timer);

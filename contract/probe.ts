@@ -7,6 +7,8 @@ export interface ProbeOptions {
   readonly name: string; // of what is asked, in log and reasons: "Kafka"
   /** One question. May stay without an answer for as long as the other side is frozen. */
   readonly ask: () => Promise<unknown>;
+  /** Gives up the connection; called at the end, and once more when the last question has been answered or given up. */
+  readonly release: () => void;
   readonly logger: Logger;
 }
 
@@ -24,7 +26,7 @@ const SILENT_AFTER_MS = 1_000;
  * Asks a server again and again whether it is there. One question at a time: what has no answer for long makes the server
  * count as away, and is left to be answered, for that is how the return of a frozen server shows at once.
  */
-export function startProbe({ name, ask, logger }: ProbeOptions): Probe {
+export function startProbe({ name, ask, release, logger }: ProbeOptions): Probe {
   const closing = new AbortController();
   const pause = () => wait(ASK_EVERY_MS, undefined, { signal: closing.signal }).catch(() => undefined);
   let state: DependencyState = { ready: false, reason: "not connected yet" };
@@ -51,8 +53,15 @@ export function startProbe({ name, ask, logger }: ProbeOptions): Probe {
       clearTimeout(silence);
       await pause();
     }
+    release(); // a question that was under way may have connected again
   }
 
   void run();
-  return { state: () => state, close: () => closing.abort() };
+  return {
+    state: () => state,
+    close() {
+      closing.abort();
+      release();
+    },
+  };
 }

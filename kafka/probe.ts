@@ -14,8 +14,10 @@ export function probeKafka(kafka: Kafka, logger: Logger): Probe {
       await admin.connect(); // nothing, when it is connected
       await admin.describeCluster();
     } catch (error) {
-      discard();
+      if (current === admin) current = undefined;
       throw clearly(error, kafka.servers);
+    } finally {
+      if (current !== admin) void admin.disconnect().catch(() => undefined); // given up meanwhile, it may have connected again
     }
   }
 
@@ -24,12 +26,5 @@ export function probeKafka(kafka: Kafka, logger: Logger): Probe {
     current = undefined;
   }
 
-  const probe = startProbe({ name: "Kafka", ask, logger });
-  return {
-    state: probe.state,
-    close() {
-      probe.close();
-      discard();
-    },
-  };
+  return startProbe({ name: "Kafka", ask, release: discard, logger });
 }
