@@ -128,7 +128,7 @@ test("a backup taken while a consumer stores, restored elsewhere, goes on from i
   expect(await countAll(copy)).toBe(sent); // nothing of all this changed anything
   expect(await runCli(["restore", file, "--replace"], urlsOf(copy))).toMatchObject({ code: 0 });
   expect(await countAll(copy)).toBe(atBackup);
-});
+}, 120_000); // each store is some hundred statements of DDL, on a busy disk
 
 async function isHeld({ ownerUrl }: TestDatabase): Promise<boolean> {
   const connection = await connect(ownerUrl);
