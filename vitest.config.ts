@@ -5,7 +5,17 @@ const withServers = { globalSetup: ["test/engines.ts"], testTimeout: 60_000, hoo
 
 /** What needs no Kafka and measures no time. */
 const databaseTests = [
-  ...["error-groups", "frozen-leader", "grafana", "ingest-gaps", "migrate", "readme", "retention", "rollup"],
+  ...[
+    "dead-connections",
+    "error-groups",
+    "frozen-leader",
+    "grafana",
+    "ingest-gaps",
+    "migrate",
+    "readme",
+    "retention",
+    "rollup",
+  ],
   ...["schema", "sql", "sql-examples", "store", "upkeep", "views"],
 ].map((name) => `test/${name}.test.ts`);
 

@@ -1,4 +1,5 @@
 import "./kafkajs-speedups.ts"; // before kafkajs
+import "./kafkajs-mends.ts"; // behind the speedups, which replace what this loads
 import { Kafka as KafkaClient, logLevel, type SASLOptions } from "kafkajs";
 import type { Logger } from "../contract/logger.ts";
 import { registerCodecs } from "./codecs.ts";

@@ -34,7 +34,17 @@ export function watchedSocket({ host, port, ssl, onConnect }: SocketAddress): So
     : connect({ host, port }, onConnect);
   socket.setKeepAlive(true, KEEP_ALIVE_MS);
   watch(socket);
+  leaveOnceEnded(socket);
   return socket;
+}
+
+/** What still comes behind its end would be taken for answers on the next connection. */
+function leaveOnceEnded(socket: Socket): void {
+  const end = socket.end.bind(socket) as (...args: unknown[]) => Socket;
+  socket.end = (...args: unknown[]) => {
+    socket.removeAllListeners("data").resume();
+    return end(...args);
+  };
 }
 
 /** From each request on there is to be an answer, or more of one. */

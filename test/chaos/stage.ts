@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { REQUEST_LOG_TOPICS } from "../../contract/topics.ts";
 import { startEngines } from "../../engines/engines.ts";
 import { livingProcesses } from "../../engines/pids.ts";
 import { freePorts } from "../../engines/ports.ts";
@@ -222,6 +223,9 @@ export interface Watch {
   readonly close: () => void;
 }
 
+/** Request logs: what publishers and runs say of themselves has a group of its own, which may be well without the other. */
+const OF_REQUEST_LOGS = `FROM ingest_offsets WHERE topic IN ('${REQUEST_LOG_TOPICS.join("', '")}')`;
+
 async function openWatch(url: string): Promise<Watch> {
   let connection = await connect(url);
   const ask = async (sql: string): Promise<Row[]> => {
@@ -238,7 +242,7 @@ async function openWatch(url: string): Promise<Watch> {
     }
   };
   const sum = async (column: string) =>
-    Number((await ask(`SELECT COALESCE(SUM(${column}), 0) AS n FROM ingest_offsets`))[0]!["n"]);
+    Number((await ask(`SELECT COALESCE(SUM(${column}), 0) AS n ${OF_REQUEST_LOGS}`))[0]!["n"]);
   return {
     ask,
     session: () => connect(url),
