@@ -4,7 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import type { TypedResponse } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 
-export const PROBLEM_CODES = [
+const PROBLEM_CODES = [
   "INVALID_REQUEST", // a field breaks a rule; `fields` names each
   "BODY_NOT_JSON",
   "BAD_CREDENTIALS",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 /** How somebody asked for a change. */
-export const AUDIT_VIAS = ["api", "control", "key", "cli", "consumer"] as const;
+const AUDIT_VIAS = ["api", "control", "key", "cli", "consumer"] as const;
 
 /** What somebody did who may change things: a record of the topic `audit`, a row of `audit_log` that nobody edits. */
 export const auditRecord = z.object({

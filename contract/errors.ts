@@ -12,7 +12,7 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-export const ERROR_CODES = [
+const ERROR_CODES = [
   "CONFIG_INVALID", // a flag, variable or file breaks a rule
   "PREREQUISITE_MISSING", // Java, Maven … are not there
   "PORT_IN_USE",

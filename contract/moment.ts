@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { durationSetting } from "./units.ts";
 
-export const MOMENT_RULE =
+const MOMENT_RULE =
   "must be a time such as now-1h, 2026-11-21, '2026-11-21 10:00' (UTC) or 2026-11-21T10:00:00.000+01:00";
 
 const DAY_AND_TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,3})?)?)?\s*(Z|[+-]\d\d:\d\d)?$/i;

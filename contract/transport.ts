@@ -3,7 +3,7 @@ import { isLoopback } from "./loopback.ts";
 import { isPair, pemProblem } from "./tls.ts";
 
 /** The path of a PEM file that can be used as what it is for. */
-export const pemFile = (kind: "certificates" | "key") =>
+const pemFile = (kind: "certificates" | "key") =>
   z.string().superRefine((path, context) => {
     const problem = pemProblem(path, kind);
     if (problem !== undefined) context.addIssue({ code: "custom", message: problem });

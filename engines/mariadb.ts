@@ -16,7 +16,7 @@ export interface MariadbOptions {
   readonly port: number;
 }
 
-export const ROOT_PASSWORD = "MYSQL_ROOT_PASSWORD";
+const ROOT_PASSWORD = "MYSQL_ROOT_PASSWORD";
 /** The server runs as the user who starts it; it refuses root unless told so. */
 const AS_ROOT = process.getuid?.() === 0 ? ["--user=root"] : [];
 /** Its own start takes 0.5 s; after a kill it replays its log. */

@@ -307,7 +307,7 @@ function sizeOf(file: string): number {
 }
 
 /** The last lines written since the file had `start` bytes. */
-export function tailOf(file: string, start = 0): string[] {
+function tailOf(file: string, start = 0): string[] {
   const size = sizeOf(file);
   const from = Math.max(start, size - TAIL_BYTES);
   if (size <= from) return [];

@@ -7,7 +7,7 @@ export type { Connection, Pool };
 export type Row = RowDataPacket & Readonly<Record<string, unknown>>;
 
 /** Used when a URL names no database. */
-export const DEFAULT_DATABASE = "monitoring";
+const DEFAULT_DATABASE = "monitoring";
 
 export function databaseOf(url: string): string {
   return decodeURIComponent(new URL(url).pathname.slice(1)) || DEFAULT_DATABASE;

@@ -32,7 +32,7 @@ export const PARTITIONED: readonly PartitionedTable[] = [
 ];
 
 /** Time kept ready ahead of now, so that nothing reaches the catch-all while nobody is there to make partitions. */
-export const DAYS_AHEAD = 14;
+const DAYS_AHEAD = 14;
 
 /** Takes what is older than the first partition made: late records of a young store, for upkeep to give them theirs. */
 export const PAST = "p_past";

@@ -12,7 +12,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 
-export const INCIDENT_ID = "5f0e3c1a-6c3b-5a56-8f5e-5c5bb1f0a001";
+const INCIDENT_ID = "5f0e3c1a-6c3b-5a56-8f5e-5c5bb1f0a001";
 export const SOURCE = "5f0e3c1a-6c3b-4a56-9f5e-5c5bb1f0a002";
 
 const ROUTES = [

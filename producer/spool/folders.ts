@@ -7,7 +7,7 @@ import { z } from "zod";
 import { segmentsOf } from "./spool.ts";
 
 /** Whose folder it is: enough to speak for a publisher that cannot any more. */
-export const spoolOwner = z.object({
+const spoolOwner = z.object({
   source: z.uuid(),
   service: z.string().min(1).max(64),
   instance: z.string().max(128),

@@ -71,7 +71,7 @@ export interface Spool {
 const SEGMENT_BYTES = 8 * 2 ** 20; // read whole, so it bounds memory
 const SEGMENT_AGE_MS = 1_000; // what is sent again, at most, after its process was killed while Kafka was there
 const SYNC_INTERVAL_MS = 50;
-export const SEGMENT_SUFFIX = ".spool";
+const SEGMENT_SUFFIX = ".spool";
 
 /** @param folder exists, and is nobody else's */
 export function createSpool(folder: string, { damagedFolder, capBytes, fsync }: SpoolOptions): Spool {

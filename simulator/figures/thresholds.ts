@@ -99,7 +99,7 @@ export function isMeasuredAfterRun(metric: MetricName): boolean {
 }
 
 /** The tags by which a metric can be parted. `route` is another word for `name`. */
-export function tagsOf(metric: MetricName): readonly string[] {
+function tagsOf(metric: MetricName): readonly string[] {
   if (isMeasuredAfterRun(metric) || metric === "schedule_delay") return [];
   if (metric === "checks") return ["scenario", "check"];
   if (/^(iteration|dropped|vus)/.test(metric)) return ["scenario"];

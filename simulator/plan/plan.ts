@@ -65,8 +65,6 @@ export interface TracedRequest {
   readonly step: Step;
 }
 
-export type ExecutorKind = Executor["kind"];
-
 export interface Scenario {
   readonly name: string;
   readonly executor: Executor;

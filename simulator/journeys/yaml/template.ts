@@ -74,7 +74,7 @@ export function textTemplate(template: Template, encode: (text: string) => strin
 }
 
 /** The value of a text that is one `${…}` as a whole, with its type; else the text. */
-export function valueTemplate(template: Template): Evaluate {
+function valueTemplate(template: Template): Evaluate {
   const [only] = template;
   if (template.length !== 1 || typeof only !== "object") return textTemplate(template);
   const { evaluate, missing } = required(only);
