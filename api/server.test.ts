@@ -164,3 +164,15 @@ test("closing cuts at the deadline what does not end", async () => {
   expect(shop.records).toMatchObject([{ status_code: 499, endpoint: "/orders" }]);
   await expect(cut).resolves.toMatchObject([{ code: "ECONNRESET" }]);
 });
+
+test("on a socket too, each answer has each security header once, and the page of the docs its own", async () => {
+  const { server } = await serveTestShop();
+  const policyOf = async (path: string) => {
+    const { headers } = await fetch(server.url + path);
+    expect(headers.get("x-content-type-options"), path).toBe("nosniff");
+    return headers.get("content-security-policy");
+  };
+  for (const path of ["/products/1", "/nowhere"])
+    expect(await policyOf(path)).toBe("default-src 'none'; frame-ancestors 'none'");
+  expect(await policyOf("/docs")).toMatch(/^default-src 'none'; script-src 'self';[^,]+$/);
+});
