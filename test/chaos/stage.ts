@@ -27,9 +27,10 @@ export interface StageOptions {
 
 /**
  * What a kind of blow needs before engines and roles start.
- * @returns further environment of the roles, and what undoes it when all have ended
+ * @returns a module of `preload/` and further environment of the roles, and what undoes it when all have ended
  */
 export type Prepare = (folders: { readonly home: string; readonly roles: string }) => {
+  readonly preload?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly undo?: () => void;
 };
@@ -102,8 +103,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const env: NodeJS.ProcessEnv = {
     ...{ ...process.env, NO_COLOR: "1", RUSHHOUR_HOME: roles, API_MODEL: "off" },
     ...{ KAFKA_BROKERS: `127.0.0.1:${proxies.kafka.port}`, MYSQL_URL: behindProxy.href },
-    ...{ RUSHHOUR_SPOOL: options.spool, CHAOS_FOLDER: home },
-    NODE_OPTIONS: preloaded(["crash-points", options.bug]),
+    ...{ RUSHHOUR_SPOOL: options.spool },
+    NODE_OPTIONS: preloaded([...prepared.map(({ preload }) => preload), options.bug]),
     ...Object.fromEntries(prepared.flatMap(({ env }) => Object.entries(env ?? {}))),
   };
   const up = spawn(

@@ -10,7 +10,6 @@ const UNPACKED = resolve(".rushhour/engines/libfaketime");
 const INSTALLED = "/usr/lib";
 const FILE = /faketime\/libfaketime\.so\.1$/;
 
-const PRELOAD = resolve("test/chaos/clock-preload.ts");
 const ROLES = ["api", "consumer"] as const;
 const STEPS = { "1 h ahead": "+3600", "1 h behind": "-3600", "2 days ahead": "+172800" } as const;
 
@@ -50,8 +49,7 @@ function setClock(folder: string, role: (typeof ROLES)[number], step: string): v
 
 const fakeClocks: Prepare = ({ home }) => {
   for (const role of ROLES) setClock(home, role, "+0");
-  const env = { NODE_OPTIONS: `--import=${PRELOAD}`, CHAOS_CLOCK_FOLDER: home };
-  return { env: { ...env, CHAOS_CLOCK_LIBRARY: library()! } };
+  return { preload: "clock", env: { CHAOS_FOLDER: home, CHAOS_CLOCK_LIBRARY: library()! } };
 };
 
 /** The clock of one process jumps, and some seconds later back. */

@@ -2,7 +2,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Kind } from "../schedule.ts";
-import type { Stage } from "../stage.ts";
+import type { Prepare, Stage } from "../stage.ts";
+
+const crashPoints: Prepare = ({ home }) => ({ preload: "crash-points", env: { CHAOS_FOLDER: home } });
 
 /**
  * Deaths at chosen points of the path of a record. The product knows nothing of them: a lock on a table holds the consumer's
@@ -42,16 +44,19 @@ export const pointBlows: Readonly<Record<string, Kind>> = {
   ...Object.fromEntries(
     ["before", "amid", "after"].map((when): [string, Kind] => [
       `point-${when}-spool`,
-      () => ({
-        name: `kill api ${when} a write to its spool`,
-        hits: ["api"],
-        async strike({ home, until, pidOf, back }) {
-          const pid = pidOf("api");
-          writeFileSync(join(home, `crash-${when}-write`), "");
-          await until("the API to end at the write", () => pidOf("api") !== pid);
-          await back("api");
-        },
-      }),
+      Object.assign<Kind, { prepare: Prepare }>(
+        () => ({
+          name: `kill api ${when} a write to its spool`,
+          hits: ["api"],
+          async strike({ home, until, pidOf, back }) {
+            const pid = pidOf("api");
+            writeFileSync(join(home, `crash-${when}-write`), "");
+            await until("the API to end at the write", () => pidOf("api") !== pid);
+            await back("api");
+          },
+        }),
+        { prepare: crashPoints },
+      ),
     ]),
   ),
 };

@@ -4,7 +4,7 @@ import { isMainThread } from "node:worker_threads";
  * Loaded by every process of a round whose clocks may be wrong (NODE_OPTIONS): the API and the consumer start once more, each with a
  * clock of its own that a file decides. libfaketime has to be there before anything else of a process.
  */
-const { CHAOS_CLOCK_LIBRARY: library, CHAOS_CLOCK_FOLDER: folder, LD_PRELOAD } = process.env;
+const { CHAOS_CLOCK_LIBRARY: library, CHAOS_FOLDER: folder, LD_PRELOAD } = process.env;
 const role = process.argv[2];
 
 if (
