@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
+import { EXIT } from "../contract/errors.ts";
 import { livingProcesses } from "../engines/pids.ts";
 import type { Ledger } from "../simulator/ledger/ledger.ts";
 import {
@@ -70,7 +71,8 @@ await runBenchmark({
       if (n % 12 === 0) bench.progress(lineOf(samples));
     }
     const code = await ended;
-    if (code !== 0) throw new Error(`up ended with ${code}`);
+    // A machine that was too busy for the generator has soaked all the same.
+    if (code !== EXIT.ok && code !== EXIT.generatorBehind) throw new Error(`up ended with ${code}`);
     const { ledger } = JSON.parse(readFileSync(summary, "utf8")) as { ledger: Ledger };
     return report(
       conditions({ minutes, rate, seed }, servers.labels, ["hono", "kafkajs", "mysql2"]),
