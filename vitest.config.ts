@@ -20,7 +20,7 @@ const databaseTests = [
 ].map((name) => `test/${name}.test.ts`);
 
 /** What measures time, starts everything at once, or makes the server read-only: alone on the machine. */
-const lonelyTests = ["chaos", "faults", "ledger", "load-commands", "replay", "simulations", "up"].map(
+const lonelyTests = ["faults", "ledger", "load-commands", "replay", "simulations", "up"].map(
   (name) => `test/${name}.test.ts`,
 );
 
