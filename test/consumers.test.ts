@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { createMetrics } from "../contract/metrics.ts";
@@ -14,6 +15,7 @@ import {
   silent,
   startRole,
   testBrokers,
+  testKafka,
   until,
   type TestDatabase,
   KEEP,
@@ -165,6 +167,29 @@ describe("consumers of one group", () => {
 
     await expectEachStoredOnce(database, traffic.ids);
     expect(members.errors).toEqual([]);
+  });
+
+  test("a member goes on saying that it lives when its clock is set back", async () => {
+    const consumer = testKafka().consumer({
+      groupId: randomUUID(),
+      heartbeatInterval: 200,
+      maxWaitTimeInMs: 100,
+    });
+    let beats = 0;
+    consumer.on(consumer.events.HEARTBEAT, () => {
+      beats++;
+    });
+    await consumer.connect();
+    onTestFinished(() => consumer.disconnect());
+    await consumer.subscribe({ topics: ["info-logs"] });
+    await consumer.run({ eachBatch: () => Promise.resolve() });
+    await until("a heartbeat", () => beats > 0);
+
+    const { now } = Date;
+    Date.now = () => now() - 3_600_000;
+    onTestFinished(() => void (Date.now = now));
+    const before = beats;
+    await until("the next one", () => beats > before);
   });
 });
 
