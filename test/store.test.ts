@@ -241,15 +241,13 @@ describe("the store", () => {
       [request_id, new Date(timestamp!)],
     );
     const outcome = store(entries).catch((error: unknown) => error);
-    const loading = () =>
-      rowsOf(
-        pool,
-        "SELECT id FROM information_schema.processlist WHERE user = ? AND info LIKE '%INTO TABLE api_logs%'",
-        [accounts.writer.user],
+    const loading = async () =>
+      (await rowsOf(pool, "SHOW FULL PROCESSLIST")).filter(
+        ({ User, Info }) => User === accounts.writer.user && String(Info).includes("INTO TABLE api_logs"),
       );
     await until("the rows to wait", async () => (await loading()).length === 1);
     const [waiting] = await loading();
-    await pool.query(`KILL CONNECTION ${String(Object.values(waiting!)[0])}`);
+    await pool.query(`KILL CONNECTION ${Number(waiting!["Id"])}`);
     const failure = await outcome;
     await obstacle.query("ROLLBACK");
     obstacle.release();
