@@ -4,6 +4,7 @@ import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import type { ServerMessage, Variant } from "./api-server.ts";
 import type { Load, LoadResult } from "./load.ts";
 import {
+  CONNECTIONS,
   conditions,
   load,
   markdownTable,
@@ -51,7 +52,7 @@ await runBenchmark({
   options: {
     seconds: { help: "length of each measurement", fallback: 5, min: 1, max: 60 },
     repeats: REPEATS,
-    connections: { help: "connections of the load generator", fallback: 32, min: 1, max: 1_000 },
+    connections: CONNECTIONS,
     seed: SEED,
   },
   async measure(bench, values) {

@@ -65,6 +65,12 @@ export const REPEATS: NumberOption = {
   min: 1,
   max: 20,
 };
+export const CONNECTIONS: NumberOption = {
+  help: "connections of the load generator",
+  fallback: 32,
+  min: 1,
+  max: 1_000,
+};
 export const SEED: NumberOption = {
   help: "decides what is sent",
   fallback: 1,

@@ -1,6 +1,7 @@
 import { livingProcesses } from "../engines/pids.ts";
 import type { LoadResult } from "./load.ts";
 import {
+  CONNECTIONS,
   conditions,
   cpuSecondsOf,
   HOME,
@@ -34,7 +35,7 @@ await runBenchmark({
   options: {
     seconds: { help: "length of each measurement", fallback: 5, min: 1, max: 60 },
     repeats: REPEATS,
-    connections: { help: "connections of the load generator", fallback: 32, min: 1, max: 1_000 },
+    connections: CONNECTIONS,
     seed: SEED,
   },
   async measure(bench, values) {

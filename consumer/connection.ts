@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { createPool } from "mysql2/promise";
 import type { PoolConnection } from "mysql2/promise";
 import { databaseCertificateProblem } from "../contract/tls.ts";
-import { connectionOptions, POOL_CONNECT_MS, tlsOf } from "../init_db/database.ts";
+import { promptOptions, tlsOf } from "../init_db/database.ts";
 import { answerOf } from "../init_db/lifeline.ts";
 
 export type { PoolConnection };
@@ -39,7 +39,7 @@ export interface IngestConnection {
 
 /** Connections of the consumer alone, because only they may send several statements at once. */
 export function openIngestConnections(writerUrl: string, size: number): IngestConnections {
-  const options = { ...connectionOptions(writerUrl), connectTimeout: POOL_CONNECT_MS };
+  const options = promptOptions(writerUrl);
   const pool = createPool({
     ...options,
     multipleStatements: true,

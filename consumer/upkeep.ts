@@ -3,7 +3,7 @@ import { Counter, Gauge } from "prom-client";
 import { messageOf } from "../contract/errors.ts";
 import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
-import { connect, connectionOptions, POOL_CONNECT_MS, type Connection } from "../init_db/database.ts";
+import { connect, promptOptions, type Connection } from "../init_db/database.ts";
 import { answerOf } from "../init_db/lifeline.ts";
 import { holdsLock, tryLock } from "../init_db/locks.ts";
 
@@ -131,7 +131,7 @@ export function startUpkeep({ writerUrl, tasks, logger, metrics }: UpkeepOptions
 }
 
 async function open(writerUrl: string): Promise<Connection> {
-  const options = { ...connectionOptions(writerUrl), connectTimeout: POOL_CONNECT_MS };
+  const options = promptOptions(writerUrl);
   const connection = await connect(writerUrl, options);
   connection.on("error", () => undefined); // the next query says it
   const query = connection.query.bind(connection) as (...question: unknown[]) => Promise<never>;

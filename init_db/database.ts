@@ -80,8 +80,11 @@ function addressedSocket(host: string, port: number): Socket {
   return Object.assign(socket, { _host: host });
 }
 
-/** Who waits for a pool asks again: rather soon than for long. */
-export const POOL_CONNECT_MS = 3_000;
+/** Of connections that are made again and again: who waits for one asks anew rather soon than for long. */
+export const promptOptions = (url: string): ConnectionOptions => ({
+  ...connectionOptions(url),
+  connectTimeout: 3_000,
+});
 
 /** What people and panels may run at most, in seconds. */
 export const READER_STATEMENT_SECONDS = 30;
@@ -118,7 +121,7 @@ async function openSession(url: string, options: ConnectionOptions, session: str
  * @param connections at most this many; others wait
  */
 export function openPool(url: string, connections = 4): Pool {
-  const options = { ...connectionOptions(url), connectTimeout: POOL_CONNECT_MS };
+  const options = promptOptions(url);
   const pool = createPool({ ...options, connectionLimit: connections, queueLimit: 1_000 });
   pool.on("connection", (connection) => {
     void connection.query(READER_SESSION);

@@ -38,11 +38,7 @@ export async function migrate(ownerUrl: string, accounts: Accounts, keep: Keep):
   const database = databaseOf(ownerUrl);
   const connection = await connect(ownerUrl, { database: "" });
   try {
-    const name = connection.escapeId(database);
-    await connection.query(
-      `CREATE DATABASE IF NOT EXISTS ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`,
-    );
-    await connection.query(`USE ${name}`);
+    await useDatabase(connection, database);
     await lock(connection);
     await connection.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"); // what fills a table locks none that it reads
     const applied = await applyMigrations(connection);
@@ -55,6 +51,15 @@ export async function migrate(ownerUrl: string, accounts: Accounts, keep: Keep):
   } finally {
     await connection.end(); // gives the lock back too
   }
+}
+
+/** Makes it where it is missing. */
+export async function useDatabase(connection: Connection, database: string): Promise<void> {
+  const name = connection.escapeId(database);
+  await connection.query(
+    `CREATE DATABASE IF NOT EXISTS ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`,
+  );
+  await connection.query(`USE ${name}`);
 }
 
 async function lock(connection: Connection): Promise<void> {

@@ -3,7 +3,7 @@ import { tablesOfStore } from "./backup.ts";
 import { readBackup, type BackupHead, type BackupRow, type BackupTable } from "./backup-file.ts";
 import { connect, databaseOf, type Connection, type Row } from "./database.ts";
 import { lockHolder, tryLock } from "./locks.ts";
-import { applyMigrations, migrate, migrations } from "./migrate.ts";
+import { applyMigrations, migrate, migrations, useDatabase } from "./migrate.ts";
 import { ensurePartitions } from "./partitions.ts";
 import type { Keep } from "./retention.ts";
 import type { Accounts } from "./users.ts";
@@ -39,11 +39,7 @@ export async function restore(path: string, ownerUrl: string, options: RestoreOp
   const database = databaseOf(ownerUrl);
   const connection = await connect(ownerUrl, { database: "" });
   try {
-    const name = connection.escapeId(database);
-    await connection.query(
-      `CREATE DATABASE IF NOT EXISTS ${name} CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci`,
-    );
-    await connection.query(`USE ${name}`);
+    await useDatabase(connection, database);
     await refuseConsumers(connection);
     if (!options.replace) await refuseRows(connection, database);
     await dropStore(connection);

@@ -3,6 +3,7 @@ import type { Admin, ITopicMetadata } from "kafkajs";
 import { RushhourError } from "../contract/errors.ts";
 import type { Replication, Topic } from "../contract/topics.ts";
 import type { Kafka } from "./client.ts";
+import { connected } from "./connected.ts";
 import { clearly } from "./refusal.ts";
 
 /** First and next offset of a partition's log. */
@@ -44,13 +45,9 @@ export interface KafkaAdmin {
 
 /** @throws RushhourError CONFIG_INVALID when Kafka refuses us or we refuse its certificate; what kafkajs says when it is away */
 export async function connectAdmin(kafka: Kafka): Promise<KafkaAdmin> {
-  const admin = kafka.admin();
-  try {
-    await admin.connect();
-  } catch (error) {
-    void admin.disconnect().catch(() => undefined); // a connection to a broker that does not answer stays open otherwise
+  const admin = await connected(kafka.admin()).catch((error: unknown) => {
     throw clearly(error, kafka.servers);
-  }
+  });
   const rangesOf = inTurn((topic) => logRanges(admin, topic));
   return {
     clusterId: async () => (await admin.describeCluster()).clusterId,

@@ -1,5 +1,6 @@
 import type { ICustomPartitioner, Producer } from "kafkajs";
 import { METADATA_MAX_AGE_MS, type Kafka } from "./client.ts";
+import { connected } from "./connected.ts";
 import { clearly } from "./refusal.ts";
 
 /** Record values to append to each topic. */
@@ -67,22 +68,16 @@ export function createBatchProducer(kafka: Kafka): BatchProducer {
       return candidates[turn % candidates.length]?.partitionId ?? 0;
     };
 
-  async function open(): Promise<Producer> {
-    const producer = kafka.producer({
-      idempotent: true,
-      maxInFlightRequests: 1,
-      createPartitioner: partitioner,
-      metadataMaxAge: METADATA_MAX_AGE_MS,
-      allowAutoTopicCreation: false,
-    });
-    try {
-      await producer.connect();
-    } catch (error) {
-      void producer.disconnect().catch(() => undefined); // a broker that does not answer is connected all the same
-      throw error;
-    }
-    return producer;
-  }
+  const open = (): Promise<Producer> =>
+    connected(
+      kafka.producer({
+        idempotent: true,
+        maxInFlightRequests: 1,
+        createPartitioner: partitioner,
+        metadataMaxAge: METADATA_MAX_AGE_MS,
+        allowAutoTopicCreation: false,
+      }),
+    );
 
   async function discard(): Promise<void> {
     const producer = current;

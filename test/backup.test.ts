@@ -1,11 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { expect, onTestFinished, test } from "vitest";
-import { createMetrics } from "../contract/metrics.ts";
-import { startConsumer, type RunningConsumer } from "../consumer/consumer.ts";
 import { connect } from "../init_db/database.ts";
 import { tryLock } from "../init_db/locks.ts";
 import { restore } from "../init_db/restore.ts";
@@ -18,26 +15,11 @@ import {
   openTestDatabase,
   rowsOf,
   runCli,
-  silent,
-  testBrokers,
+  startTestConsumer,
   testKafka,
   until,
   type TestDatabase,
 } from "./harness.ts";
-
-function consume(database: TestDatabase): RunningConsumer {
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl: database.writerUrl },
-    ...{ logger: silent, keep: KEEP, metrics: createMetrics() },
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  let closed: Promise<void> | undefined;
-  const close = () => (closed ??= consumer.close());
-  onTestFinished(close);
-  return { ...consumer, close };
-}
 
 const urlsOf = ({ ownerUrl, writerUrl, readerUrl }: TestDatabase) => ({
   MYSQL_URL: ownerUrl,
@@ -74,7 +56,7 @@ test("a backup taken while a consumer stores, restored elsewhere, goes on from i
     await producer.send(new Map([["info-logs", values]]));
     sent += values.length;
   };
-  const consumer = consume(database);
+  const consumer = startTestConsumer(database);
   await send();
   await until("the first rows", async () => (await countAll(database)) === sent);
 
@@ -103,7 +85,7 @@ test("a backup taken while a consumer stores, restored elsewhere, goes on from i
     ),
   ).toBe(0);
 
-  const other = consume(copy);
+  const other = startTestConsumer(copy);
   await until("all rows again", async () => (await countAll(copy)) === sent);
   expect(await contents(copy)).toEqual(await contents(database));
   expect(await rowsIn(copy)).toBe(await count(copy, "api_logs"));

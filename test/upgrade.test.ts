@@ -1,9 +1,7 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { createMetrics } from "../contract/metrics.ts";
 import { openIngestConnections } from "../consumer/connection.ts";
-import { startConsumer } from "../consumer/consumer.ts";
 import { reconcile } from "../consumer/reconcile.ts";
 import { connect, openPool, urlOfUser } from "../init_db/database.ts";
 import { applyMigrations, migrate, migrations } from "../init_db/migrate.ts";
@@ -15,8 +13,7 @@ import {
   numberOf,
   openAdmin,
   rowsOf,
-  silent,
-  testBrokers,
+  startTestConsumer,
   testKafka,
   until,
 } from "./harness.ts";
@@ -147,14 +144,7 @@ test("a store of the first release is brought up to date with its rows, and the 
     seq: ROWS + n + 1,
   }));
   await producer.send(new Map([["info-logs", later.map((log) => JSON.stringify(log))]]));
-  const consumer = startConsumer({
-    ...{ brokers: testBrokers(), group: randomUUID(), writerUrl, logger: silent, metrics: createMetrics() },
-    keep: KEEP,
-    onCrash: (error) => {
-      throw error;
-    },
-  });
-  onTestFinished(() => consumer.close());
+  startTestConsumer({ writerUrl });
   await until("the later rows", async () => (await counts()).rows === ROWS + later.length);
   expect(await counts()).toEqual(balanced(ROWS + later.length));
   expect(await rowsOf(pool, "SELECT * FROM ingest_gaps")).toEqual([]);

@@ -1,12 +1,12 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { createLogger } from "../../../contract/logger.ts";
+import { REQUEST_LOG_TOPICS } from "../../../contract/topics.ts";
 import { createKafka } from "../../../kafka/client.ts";
 import { createBatchProducer, type KeyedRecord } from "../../../kafka/producer.ts";
 import type { Kind } from "../schedule.ts";
 
 const SHARE = 0.01; // of the load
 const EVERY_MS = 100;
-const TOPICS = ["info-logs", "error-logs", "debug-logs"] as const;
 
 const GOOD = JSON.stringify({
   ...{ v: 1, endpoint: "/poison", method: "GET", status_code: 200, response_time_ms: 1 },
@@ -32,7 +32,10 @@ const GARBAGE: readonly (Buffer | string | null)[] = [
 export const poisonBlows: Readonly<Record<string, Kind>> = {
   "poison-one-percent": (rng) => {
     const forMs = 3_000 + rng.integer(5_000);
-    const picks = Array.from({ length: 2_000 }, () => [rng.pick(TOPICS), rng.pick(GARBAGE)] as const);
+    const picks = Array.from(
+      { length: 2_000 },
+      () => [rng.pick(REQUEST_LOG_TOPICS), rng.pick(GARBAGE)] as const,
+    );
     return {
       name: `one record in a hundred is garbage for ${forMs} ms`,
       hits: [],
