@@ -10,7 +10,8 @@ export type CachedRead = "product" | "products";
 
 /**
  * Products with what is left of them, each by itself: a list is a hit when all its products are there, so an order takes out
- * exactly what it changes. One entry a product at most. In Redis, where one is named: while it is away every read is a miss.
+ * exactly what it changes. One entry a product at most. In Redis, where one is named: while it is away every read is a miss. What one process
+ * reads in the moment in which another sells it may stay there too old, for {@link CACHED_MS}.
  */
 export class ProductCache {
   readonly #seed: number;
@@ -39,12 +40,13 @@ export class ProductCache {
     return isHit ? products : undefined;
   }
 
-  keep(products: readonly Product[]): void {
+  /** Resolves when they are in it, so that an order of whoever was answered takes them out. */
+  async keep(products: readonly Product[]): Promise<void> {
     if (this.#redis === undefined) {
       const untilMs = Date.now() + CACHED_MS;
       for (const product of products) this.#entries.set(product.id, { product, untilMs });
     } else if (products.length > 0) {
-      void this.#redis.ask((client) => {
+      await this.#redis.ask((client) => {
         const expiration = { type: "PX", value: CACHED_MS } as const;
         const write = (product: Product) =>
           client.set(this.#keyOf(product.id), JSON.stringify(product), { expiration });

@@ -5,12 +5,14 @@ import { createMetrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { createApp } from "./app.ts";
 import type { AppOptions } from "./app.ts";
+import type { Redis } from "./redis.ts";
 import { DEMO_PASSWORD } from "./routes/session.ts";
 
 /** For tests: the shop with an array in place of Kafka, and no latency or errors of its own unless asked for. */
 export function openTestShop(
   settings: Partial<AppOptions["settings"]> = {},
   readiness: AppOptions["readiness"] = () => ({ kafka: { ready: true } }),
+  redis?: Redis,
 ) {
   const records: RequestLog[] = [];
   const metrics = createMetrics();
@@ -28,6 +30,7 @@ export function openTestShop(
       ...settings,
     },
     readiness,
+    redis,
   });
 
   /** One request, its body read to the end, so that its record is there. */

@@ -68,7 +68,7 @@ export function productsRoutes(shop: Shop, cache: ProductCache, behave: Behave):
     if (failure) return failure as T; // one of FAULTS, which each of these routes documents
     if (cached) return answer(cached);
     const found = await shop.inStock(products);
-    cache.keep(found);
+    await cache.keep(found);
     return answer(found);
   }
 
