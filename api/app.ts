@@ -108,7 +108,7 @@ export function createApp({ publish, metrics, settings, readiness, redis, audit 
   }
   if (settings.API_SIM_HEADERS === "on") app.use(obeySimHeaders(seed, count));
   app.use(injectFaults(faults, count));
-  app.use(behaveFirst(behave));
+  if (traffic) app.use(behaveFirst(behave));
   app.use("/__admin/*", adminGuard(settings.API_ADMIN_TOKEN, settings.API_HOST, metrics.registry));
 
   const routes: Readonly<Record<ShopService, () => OpenAPIHono>> = {

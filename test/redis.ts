@@ -15,14 +15,30 @@ export interface TestRedis {
   kill(): Promise<void>;
 }
 
-/** A real Redis on a free port, of the test's own. */
-export async function openTestRedis(): Promise<TestRedis> {
+/**
+ * A real Redis on a free port, of the test's own.
+ * @param secured with a password, and TLS by these files in place of plain text
+ */
+export async function openTestRedis(secured?: {
+  readonly password: string;
+  readonly certFile: string;
+  readonly keyFile: string;
+}): Promise<TestRedis> {
   const port = await closedPort();
   let server: ChildProcess | undefined;
   const redis: TestRedis = {
-    url: `redis://127.0.0.1:${port}`,
+    url: secured ? `rediss://:${secured.password}@127.0.0.1:${port}` : `redis://127.0.0.1:${port}`,
     async start() {
-      const options = { port, bind: "127.0.0.1", save: "", appendonly: "no", daemonize: "no" };
+      const options = {
+        ...{ bind: "127.0.0.1", save: "", appendonly: "no" },
+        ...(secured === undefined
+          ? { port }
+          : {
+              ...{ port: 0, "tls-port": port, "tls-auth-clients": "no", requirepass: secured.password },
+              ...{ "tls-cert-file": secured.certFile, "tls-key-file": secured.keyFile },
+              "tls-ca-cert-file": secured.certFile, // it wants some
+            }),
+      };
       const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
       server = spawn("redis-server", args, { stdio: "ignore" });
       await until("Redis to listen", () => canConnect(port));

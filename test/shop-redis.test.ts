@@ -1,6 +1,11 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openRedis, type Redis } from "../api/redis.ts";
 import { openTestShop } from "../api/testing.ts";
+import { createAuthority } from "./certificates.ts";
 import { runCli, silent, startRole, until, type Role } from "./harness.ts";
 import { hasRedis, openTestRedis, type TestRedis } from "./redis.ts";
 
@@ -148,6 +153,41 @@ describe.skipIf(!hasRedis)("with a real redis-server (skipped where there is non
     await until("both to be ready", () => redis.state().ready && away.state().ready);
     away.close();
   });
+
+  test("E-8: over TLS the certificate is checked, and a password is used and never shown", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "rushhour-redis-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const authority = createAuthority("a test's authority");
+    const certificate = authority.issue("127.0.0.1");
+    const file = (name: "cert" | "key") => {
+      writeFileSync(join(folder, name), certificate[name]);
+      return join(folder, name);
+    };
+    const server = await openTestRedis({
+      password: "top-secret",
+      certFile: file("cert"),
+      keyFile: file("key"),
+    });
+    const reasonAt = async (url: string) => {
+      const redis = await openRedis(url, silent);
+      await until("an answer", () => redis.state().reason !== "not connected yet");
+      redis.close();
+      return redis.state().reason;
+    };
+    expect(await reasonAt(server.url)).toMatch(/unable to (verify|get)|self[- ]signed/);
+    const known = getCACertificates("default");
+    setDefaultCACertificates([...known, authority.cert]);
+    onTestFinished(() => setDefaultCACertificates(known));
+    expect(await reasonAt(server.url.replace("top", "bottom"))).toMatch(/^WRONGPASS(?!.*secret)/);
+    const redis = await connected(server);
+    expect(await redis.ask((client) => client.ping())).toBe("PONG");
+  });
+});
+
+test("E-7: up refuses to start a part of the shop, to which it would send the load of all", async () => {
+  const { code, stderr } = await runCli(["up"], { API_SERVICE: "orders" });
+  expect(code).toBe(104);
+  expect(stderr).toContain("API_SERVICE=orders is for rushhour api");
 });
 
 test("E-8: a REDIS_URL that is none is refused before anything opens, without its password", async () => {
