@@ -63,8 +63,10 @@ export class ProductCache {
 
   async #ask(redis: Redis, ids: readonly number[]): Promise<(Product | undefined)[] | undefined> {
     if (ids.length === 0) return [];
-    const texts = await redis.ask((client) => client.mGet(this.#keysOf(ids)));
-    return texts?.map((text) => (text === null ? undefined : (JSON.parse(text) as Product)));
+    return redis.ask(async (client) => {
+      const texts = await client.mGet(this.#keysOf(ids));
+      return texts.map((text) => (text === null ? undefined : (JSON.parse(text) as Product)));
+    });
   }
 
   #look(ids: readonly number[]): (Product | undefined)[] {

@@ -13,8 +13,8 @@ export interface Redis {
    * @returns undefined while Redis is away, and when it takes longer than {@link ANSWER_MS}, refuses or fails
    */
   ask<T>(command: (client: RedisClientType) => Promise<T>): Promise<T | undefined>;
-  /** Calls `listener` each time Redis is there again, perhaps with nothing of what it knew. */
-  onReturn(listener: () => void): void;
+  /** Calls `listener` each time Redis is there again, with the time (Unix ms) from which on it may have missed what it was told: 0, it may have lost all. */
+  onReturn(listener: (missedFromMs: number) => void): void;
   readonly state: () => DependencyState;
   close(): void;
 }
@@ -47,11 +47,11 @@ export async function openRedis(url: string, logger: Logger): Promise<Redis> {
     disableClientInfo: true,
     maintNotifications: "disabled",
   }) as unknown as RedisClientType; // with the modules, whose types are of no use here
-  const listeners: (() => void)[] = [];
-  let isAway = true;
+  const listeners: ((missedFromMs: number) => void)[] = [];
+  let missedFromMs: number | undefined = 0; // undefined while it is there
   let cause = new Error("not connected yet");
   client.on("error", (error: Error) => {
-    isAway = true;
+    missedFromMs = 0; // who comes back may be another
     cause = new Error(reasonOf(error));
   });
   client.connect().catch(() => undefined); // closed before it was connected; what else happens is told to "error"
@@ -61,21 +61,26 @@ export async function openRedis(url: string, logger: Logger): Promise<Redis> {
   async function question(): Promise<void> {
     if (!client.isReady) throw cause;
     await client.set("rushhour:probe", "1", { expiration: { type: "EX", value: 1 } });
-    if (!isAway) return;
-    isAway = false;
-    for (const listener of listeners) listener();
+    if (missedFromMs === undefined) return;
+    const fromMs = missedFromMs;
+    missedFromMs = undefined;
+    for (const listener of listeners) listener(fromMs);
   }
 
   async function ask<T>(command: (client: RedisClientType) => Promise<T>): Promise<T | undefined> {
-    if (isAway) return undefined;
+    if (missedFromMs !== undefined) return undefined;
+    let isAnswered = false;
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => {
-        isAway = true;
+      const giveUp = () => {
+        if (!isAnswered) missedFromMs ??= Date.now() - ANSWER_MS;
         resolve(undefined);
-      }, ANSWER_MS);
+      };
+      timer = setTimeout(() => setImmediate(giveUp), ANSWER_MS); // an answer may be there unread, where this process was busy
     });
-    const answer = command(client).catch(() => undefined); // the probe finds the reason out
+    const answer = command(client)
+      .catch(() => undefined) // the probe finds the reason out
+      .finally(() => (isAnswered = true));
     return Promise.race([answer, deadline]).finally(() => clearTimeout(timer));
   }
 

@@ -20,7 +20,7 @@ export class SessionMarks {
   constructor(keptMs: number, redis?: Redis) {
     this.#keptMs = keptMs;
     this.#redis = redis;
-    redis?.onReturn(() => void this.#tellAll(redis));
+    redis?.onReturn((missedFromMs) => void this.#tellFrom(redis, missedFromMs));
   }
 
   /** Whether this process knows the mark. */
@@ -65,9 +65,9 @@ export class SessionMarks {
     return client.set(KEY + mark, "1", { expiration: { type: "PX", value: forMs }, condition: "NX" });
   }
 
-  /** Redis may have lost all, or never have got what was set while it was away. */
-  async #tellAll(redis: Redis): Promise<void> {
-    const marks = [...this.#sinceMs];
+  /** Tells Redis what was set since then and is still of use. */
+  async #tellFrom(redis: Redis, missedFromMs: number): Promise<void> {
+    const marks = [...this.#sinceMs].filter(([, sinceMs]) => sinceMs >= missedFromMs);
     for (let at = 0; at < marks.length; at += CHUNK) {
       const chunk = marks.slice(at, at + CHUNK);
       const answer = await redis.ask((client) =>

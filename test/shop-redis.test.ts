@@ -113,7 +113,11 @@ describe.skipIf(!hasRedis)("with a real redis-server (skipped where there is non
     const { stock = 0 } = await shops[0]!.read("/products/5");
     const buy = (n: number, quantity: number) =>
       shops[n % 2]!.ask("POST", "/orders", { user_id: 1, items: [{ product_id: 5, quantity }] });
-    const answers = await Promise.all(Array.from({ length: 499 }, (_, n) => buy(n, 1)));
+    const answers: { readonly status: number }[] = [];
+    for (let n = 0; n < 499; n += 50) {
+      const some = Array.from({ length: Math.min(50, 499 - n) }, (_, index) => buy(index, 1));
+      answers.push(...(await Promise.all(some)));
+    }
     expect(answers.filter(({ status }) => status === 201)).toHaveLength(stock);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(499 - stock);
     expect(await shops[1]!.read("/products/5")).toMatchObject({ stock: 0 });
