@@ -5,11 +5,14 @@ import { createMetrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { createApp } from "./app.ts";
 import type { AppOptions } from "./app.ts";
+import type { Redis } from "./redis.ts";
+import { DEMO_PASSWORD } from "./routes/session.ts";
 
 /** For tests: the shop with an array in place of Kafka, and no latency or errors of its own unless asked for. */
 export function openTestShop(
   settings: Partial<AppOptions["settings"]> = {},
   readiness: AppOptions["readiness"] = () => ({ kafka: { ready: true } }),
+  redis?: Redis,
 ) {
   const records: RequestLog[] = [];
   const metrics = createMetrics();
@@ -27,6 +30,7 @@ export function openTestShop(
       ...settings,
     },
     readiness,
+    redis,
   });
 
   /** One request, its body read to the end, so that its record is there. */
@@ -43,6 +47,13 @@ export function openTestShop(
   }
 
   return { app, ask, metrics, records };
+}
+
+/** Signs the user in. @returns the header that says so */
+export async function signIn(ask: ReturnType<typeof openTestShop>["ask"], userId = 1) {
+  const { username } = (await ask("GET", `/users/${userId}`)).answer as { username: string };
+  const { answer } = await ask("POST", "/login", { username, password: DEMO_PASSWORD });
+  return { authorization: `Bearer ${(answer as { token: string }).token}` };
 }
 
 /** {@link openTestShop} on a free port of 127.0.0.1, closed when the test ends. */
