@@ -11,7 +11,8 @@ export {
 } from "./api/middleware/node-request-log.ts";
 export { requestLog, type RequestLogOptions } from "./api/middleware/request-log.ts";
 export type { Level, RequestLog } from "./contract/request-log.ts";
-export { PUBLISHER_STATUS_TOPIC, REQUEST_LOG_TOPICS, TOPIC_OF_LEVEL } from "./contract/topics.ts";
+export { REQUEST_LOG_TOPICS, TOPIC_OF_LEVEL } from "./contract/request-log.ts";
+export { PUBLISHER_STATUS_TOPIC } from "./contract/topics.ts";
 export type { Publish } from "./producer/publish.ts";
 export { createPublisher, type Publisher, type PublisherOptions } from "./producer/publisher.ts";
 export { openSpool, type OpenSpoolOptions, type PublisherSpool } from "./producer/spool/open.ts";

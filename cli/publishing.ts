@@ -1,7 +1,7 @@
 import { EXIT, RushhourError } from "../contract/errors.ts";
 import { createLogger, type Logger } from "../contract/logger.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
-import { REQUEST_LOG_TOPICS } from "../contract/topics.ts";
+import { REQUEST_LOG_TOPICS } from "../contract/request-log.ts";
 import type { KafkaServers } from "../kafka/client.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";
 import { onShutdownSignal } from "./lifecycle.ts";

@@ -31,6 +31,11 @@ export const PARTITIONED: readonly PartitionedTable[] = [
   { name: "api_users_1d", column: "bucket_s", spanMs: 360 * DAY_MS, kept: "1d" },
 ];
 
+/** The tables of records as they came, one for each kind that publishers number: rows by time, none ever changed. */
+export const RAW_TABLES: readonly string[] = PARTITIONED.filter(({ column }) => column === "timestamp").map(
+  ({ name }) => name,
+);
+
 /** Time kept ready ahead of now, so that nothing reaches the catch-all while nobody is there to make partitions. */
 const DAYS_AHEAD = 14;
 

@@ -208,12 +208,13 @@ export const publisherDrops = mysqlTable(
   {
     source: char("source", { length: 36 }).notNull(),
     runId: varchar("run_id", { length: 64 }).default("").notNull(),
+    topic: varchar("topic", { length: 249 }).default("").notNull(), // 0128
     level: mysqlEnum("level", LEVELS).notNull(),
     reason: varchar("reason", { length: 32 }).notNull(),
     dropped: count("dropped").notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.source, table.runId, table.level, table.reason] }),
+    primaryKey({ columns: [table.source, table.runId, table.topic, table.level, table.reason] }),
     index("run_id").on(table.runId),
   ],
 );
@@ -399,12 +400,13 @@ export const ingestDrops = mysqlTable(
   "ingest_drops",
   {
     runId: varchar("run_id", { length: 64 }).default("").notNull(),
+    topic: varchar("topic", { length: 249 }).default("").notNull(), // 0129
     level: mysqlEnum("level", LEVELS).notNull(),
     reason: varchar("reason", { length: 32 }).notNull(),
     dropped: count("dropped").notNull(),
     updatedAt: time("updated_at").default(now).notNull(),
   },
-  (table) => [primaryKey({ columns: [table.runId, table.level, table.reason] })],
+  (table) => [primaryKey({ columns: [table.runId, table.topic, table.level, table.reason] })],
 );
 
 /** 0090_api_error_groups.sql */
