@@ -10,11 +10,21 @@ import type { AppOptions } from "./app.ts";
 export function openTestShop(
   settings: Partial<AppOptions["settings"]> = {},
   readiness: AppOptions["readiness"] = () => ({ kafka: { ready: true } }),
+  sink: Partial<AppOptions["sink"]> = {},
 ) {
   const records: RequestLog[] = [];
+  const ingested: { kind: string; record: object }[] = [];
   const metrics = createMetrics();
   const app = createApp({
     publish: (record) => records.push(record),
+    sink: {
+      publishOf:
+        ({ name: kind }) =>
+        (record) =>
+          ingested.push({ kind, record }) > 0,
+      hasRoom: () => true,
+      ...sink,
+    },
     metrics,
     settings: {
       API_MODEL: "off",
@@ -22,6 +32,7 @@ export function openTestShop(
       API_MASK_IP: "no",
       API_HOST: "127.0.0.1",
       API_SIM_HEADERS: "off",
+      API_INGEST_RATE: 1_000_000,
       RUSHHOUR_SPOOL: "off",
       RUSHHOUR_INSTANCE: "api-test",
       ...settings,
@@ -42,7 +53,7 @@ export function openTestShop(
     return { status: response.status, headers: response.headers, answer, text };
   }
 
-  return { app, ask, metrics, records };
+  return { app, ask, ingested, metrics, records };
 }
 
 /** {@link openTestShop} on a free port of 127.0.0.1, closed when the test ends. */
@@ -50,8 +61,9 @@ export async function serveTestShop(
   settings?: Partial<AppOptions["settings"]>,
   readiness?: AppOptions["readiness"],
   limits?: Partial<HttpLimits>,
+  sink?: Partial<AppOptions["sink"]>,
 ) {
-  const shop = openTestShop(settings, readiness);
+  const shop = openTestShop(settings, readiness, sink);
   const server = await listen(shop.app, {
     ...{ service: "api", host: "127.0.0.1", port: 0, metrics: shop.metrics },
     wayOut: "choose another with --port or API_PORT",

@@ -58,7 +58,8 @@ export function apiCommand(): Command {
       "after",
       `
 Faults are started and ended at /__admin/faults (docs/faults.md), with API_ADMIN_TOKEN as bearer token when it is set;
-without one only from this machine, and only while --host is a loopback address.
+without one only from this machine, and only while --host is a loopback address. Logs of other programs are taken at
+/ingest/logs, /v1/logs and /v1/traces (docs/ingest.md), with API_INGEST_TOKEN in the same way.
 
 Examples:
   rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs
@@ -97,7 +98,8 @@ async function serveApi(options: Options): Promise<void> {
     return { kafka: publishing.ready ? probe.state() : publishing };
   };
   const trail = openAuditTrail(kafkaOf(settings), log);
-  const app = createApp({ publish: publisher.publish, metrics, settings, readiness, audit: trail.audit });
+  const { publish } = publisher;
+  const app = createApp({ publish, sink: publisher, metrics, settings, readiness, audit: trail.audit });
   try {
     const server = await listen(app, {
       ...{ service: "api", host: settings.API_HOST, port: settings.API_PORT, metrics },
