@@ -1,7 +1,7 @@
 import { EXIT, RushhourError } from "../contract/errors.ts";
 import { createLogger, type Logger } from "../contract/logger.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
-import { REQUEST_LOG_TOPICS } from "../contract/request-log.ts";
+import { RECORD_TOPICS } from "../contract/topics.ts";
 import type { KafkaServers } from "../kafka/client.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
@@ -27,7 +27,7 @@ export async function publishing<T>(
   const logger = createLogger(service);
   await withKafka(kafka, logger, async (admin) => {
     const known = new Set((await admin.describeTopics()).map(({ name }) => name));
-    const missing = REQUEST_LOG_TOPICS.filter((topic) => !known.has(topic));
+    const missing = RECORD_TOPICS.filter((topic) => !known.has(topic));
     if (missing.length === 0) return;
     throw new RushhourError(
       "CONFIG_INVALID",
