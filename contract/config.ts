@@ -151,6 +151,15 @@ export const adminSettings = z.object({
     .optional(),
 });
 
+/** What opens ingestion at the API; whoever sends logs to it sends the token along. */
+const ingestSettings = z.object({
+  API_INGEST_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, TOKEN)
+    .optional(),
+  API_INGEST_RATE: rateSetting.prefault("1000/s"), // requests of each client
+});
+
 const SPOOL =
   "must be off (records are in memory only), spill (on disk what Kafka does not take) or always (on disk before a response ends)";
 const FSYNC = "must be never (the system decides), interval (each 50 ms) or always (before a response ends)";
@@ -198,6 +207,7 @@ export const apiSettings = z.object({
   ...kafkaSettings.shape,
   ...spoolSettings.shape,
   ...adminSettings.shape,
+  ...ingestSettings.shape,
   API_HOST: host.default("127.0.0.1"),
   API_PORT: port.default(8000),
   API_REUSE_PORT: z
