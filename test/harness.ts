@@ -10,6 +10,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { inject, onTestFinished } from "vitest";
+import type { AppLog } from "../contract/app-log.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { allTopics } from "../contract/topics.ts";
@@ -274,6 +275,20 @@ export function aRequestLog(overrides: Partial<RequestLog> = {}): RequestLog {
     method: "GET",
     status_code: 200,
     response_time_ms: 12.345,
+    ...overrides,
+  };
+}
+
+export function anAppLog(overrides: Partial<AppLog> = {}): AppLog {
+  const nowMs = Date.now();
+  return {
+    v: 1,
+    log_id: uuidv7({ msecs: nowMs }),
+    timestamp: new Date(nowMs).toISOString(),
+    level: "ERROR",
+    service: "orders",
+    logger: "orders.payment",
+    message: "payment of order 7 failed",
     ...overrides,
   };
 }
