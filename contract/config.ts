@@ -269,6 +269,14 @@ export const producerSettings = z.object({
   PRODUCER_PORT: port.optional(),
 });
 
+export const tailSettings = z.object({
+  ...kafkaSettings.shape,
+  RUSHHOUR_SPOOL_MAX: spoolSettings.shape.RUSHHOUR_SPOOL_MAX,
+  RUSHHOUR_SPOOL_FSYNC: spoolSettings.shape.RUSHHOUR_SPOOL_FSYNC,
+  TAIL_SERVICE: text(64).default("web"),
+  RUSHHOUR_INSTANCE: text(128).optional(),
+});
+
 export { seed as seedSetting };
 
 /** Flags (undefined when not given) by the name of the variable they override. */

@@ -193,7 +193,7 @@ describe("answers", () => {
       answer: {
         partialSuccess: {
           rejectedSpans: "2",
-          errorMessage: "response_time_ms=-123 must be a number of ms from 0 to 1e9",
+          errorMessage: "response_time_ms=-123 must be a number of ms from 0 to below 1e9",
         },
       },
     });
