@@ -1,5 +1,6 @@
 import { appErrorGroup, appFingerprint, isPythonTrace } from "./app-error-group.ts";
-import { APP_LOG, APP_LOG_LEVELS, type AppLogLevel } from "./app-log.ts";
+import { contextOf } from "./app-log-context.ts";
+import { APP_LOG, appLogLevel, type AppLogLevel } from "./app-log.ts";
 import {
   broken,
   happenedMs,
@@ -8,7 +9,6 @@ import {
   text,
   trimmed,
   unknownFields,
-  upper,
   wellFormed,
   wholeNumber,
 } from "./fields.ts";
@@ -57,8 +57,6 @@ export const APP_LOG_LENGTH = {
   ...{ error_type: 128, error_message: 1024, stack: 16_384, trace_id: 32, user_id: 64, run_id: 64 },
 } as const;
 
-/** A context whose JSON is longer is kept as the text it begins with, under the name `cut`. */
-const CONTEXT_CHARACTERS = 16_384;
 const LAST_LINE = 2 ** 32 - 1;
 
 const KNOWN = new Set([
@@ -127,7 +125,7 @@ export function appLogRow(
       process: cut("process"),
       ...exception,
       fingerprint: isError ? appFingerprint(appErrorGroup({ ...exception, message })) : null,
-      context: contextOf(fields["context"]),
+      context: contextText(fields["context"]),
       request_id: idOf(fields["request_id"]),
       trace_id: cut("trace_id"),
       user_id: cut("user_id"),
@@ -138,15 +136,8 @@ export function appLogRow(
   };
 }
 
-const ALIASES: Readonly<Record<string, AppLogLevel>> = {
-  ...{ TRACE: "DEBUG", VERBOSE: "DEBUG", NOTICE: "INFO", WARN: "WARNING", ERR: "ERROR" },
-  ...{ FATAL: "CRITICAL", ALERT: "CRITICAL", EMERGENCY: "CRITICAL" },
-};
-
 function levelOf(given: unknown, topic: string): AppLogLevel {
-  const said = upper(given);
-  const level = APP_LOG_LEVELS.find((known) => known === said) ?? ALIASES[String(said)];
-  return level ?? (topic === APP_LOG.topics[1] ? "ERROR" : "INFO");
+  return appLogLevel(given) ?? (topic === APP_LOG.topics[1] ? "ERROR" : "INFO");
 }
 
 interface Exception {
@@ -183,14 +174,10 @@ function fromTrace(trace: string): Exception {
   };
 }
 
-function contextOf(value: unknown): string | null {
-  if (value === undefined || value === null) return null;
-  const json = JSON.stringify(typeof value === "object" && !Array.isArray(value) ? value : { value });
-  if (json === "{}") return null;
-  return wellFormed(
-    json.length <= CONTEXT_CHARACTERS ? json : JSON.stringify({ cut: json.slice(0, CONTEXT_CHARACTERS) }),
-  );
+function contextText(value: unknown): string | null {
+  const context = contextOf(value);
+  return context === undefined ? null : wellFormed(JSON.stringify(context));
 }
 
-const idOf = (value: unknown): string | null =>
+export const idOf = (value: unknown): string | null =>
   typeof value === "string" && /^[\x21-\x7e]{1,36}$/.test(value) ? value : null;

@@ -5,6 +5,21 @@ import type { Level } from "./request-log.ts";
 export const APP_LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
 export type AppLogLevel = (typeof APP_LOG_LEVELS)[number];
 
+const ALIASES: Readonly<Record<string, AppLogLevel>> = {
+  ...{ TRACE: "DEBUG", VERBOSE: "DEBUG", NOTICE: "INFO", WARN: "WARNING", ERR: "ERROR" },
+  ...{ FATAL: "CRITICAL", ALERT: "CRITICAL", EMERGENCY: "CRITICAL" },
+};
+
+/** The level that a name means, also the names of other libraries, in any case. */
+export function appLogLevel(name: unknown): AppLogLevel | undefined {
+  if (typeof name !== "string") return undefined;
+  const said = name.toUpperCase();
+  return (
+    APP_LOG_LEVELS.find((known) => known === said) ??
+    (Object.hasOwn(ALIASES, said) ? ALIASES[said] : undefined)
+  );
+}
+
 /** What was thrown. */
 export interface LoggedException {
   readonly type: string; // class or name, such as TypeError

@@ -1,9 +1,15 @@
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { APP_LOG } from "../contract/app-log.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
+import type { PinoTransportOptions } from "../pino.ts";
 import { createPublisher } from "../producer/publisher.ts";
 import {
   anAppLog,
+  closedPort,
   createTestDatabase,
   freshTopics,
   numberOf,
@@ -254,4 +260,93 @@ test("what can never become a row is a dead letter, and is one row when it is se
   expect(replayed.stdout).toContain(`replayed 1 of ${TOPIC}`);
   await until("its row", async () => (await rows()) === before + 2);
   await expectNothingWrong();
+});
+
+/** A program of somebody's own, whose pino logs through the transport. */
+function startProgram(options: PinoTransportOptions, work: string) {
+  const program = `
+    import { pino } from "pino";
+    const target = ${JSON.stringify(join(import.meta.dirname, "..", "pino.ts"))};
+    const transport = pino.transport({ target, options: ${JSON.stringify(options)} });
+    const logger = pino({ name: "own.part" }, transport);
+    ${work}`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let stderr = "";
+  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+  const exited = new Promise<{ code: number | string; stderr: string }>((resolve) =>
+    child.once("close", (code, signal) => resolve({ code: signal ?? code ?? -1, stderr })),
+  );
+  return { child, exited };
+}
+
+describe("the pino transport", () => {
+  test("delivers what a program logged before it dies of an uncaught exception", async () => {
+    const { exited } = startProgram(
+      { brokers: testBrokers(), service: "own" },
+      `for (let n = 0; n < 1_000; n++) logger.warn({ n, reqId: "req-" + n }, "line %d", n);
+       process.on("uncaughtException", (error) => { logger.fatal(error); process.exit(3); });
+       throw new TypeError("the end");`,
+    );
+    expect(await exited).toMatchObject({ code: 3 });
+    const ours = "SELECT COUNT(*) FROM app_logs WHERE service = 'own'";
+    await until("all lines", async () => (await numberOf(database.pool, ours)) === 1_001);
+    const [last] = await rowsOf(
+      database.pool,
+      "SELECT level, logger, message, error_type, stack FROM app_logs WHERE service = 'own' AND level = 'CRITICAL'",
+    );
+    expect(last).toMatchObject({ logger: "own.part", message: "the end", error_type: "TypeError" });
+    expect(last!["stack"]).toContain("TypeError: the end\n    at ");
+  });
+
+  test("leaves a program alone while Kafka is away, and gives up in time when it ends", async () => {
+    const brokers = [`127.0.0.1:${await closedPort()}`];
+    const { exited } = startProgram(
+      { brokers, service: "own", deadlineMs: 200, bufferRecords: 100 },
+      `for (let n = 0; n < 10_000; n++) logger.info({ n }, "x".repeat(1_000));`,
+    );
+    const { code, stderr } = await exited;
+    expect(code).toBe(0);
+    expect(stderr).toContain('"dropped":'); // said, not silent
+  });
+
+  test("with a spool in mode always, what reached the disk is a row though the program was killed with Kafka away", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "rushhour-pino-"));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    const spool = { folder, mode: "always" } as const;
+    const away = [`127.0.0.1:${await closedPort()}`];
+    const { child, exited } = startProgram(
+      { brokers: away, service: "spooled", spool },
+      `for (let n = 0; n < 500; n++) logger.error({ n }, "line %d", n); setInterval(() => {}, 1_000);`,
+    );
+    const spooled = () =>
+      readdirSync(folder, { recursive: true, encoding: "utf8" })
+        .map((path) => join(folder, path))
+        .filter((path) => statSync(path).isFile())
+        .map((path) => readFileSync(path, "latin1"))
+        .join("");
+    await until("the last line on disk", () => spooled().includes('"line 499"'));
+    child.kill("SIGKILL");
+    await exited;
+    const next = startProgram({ brokers: testBrokers(), service: "next", spool }, 'logger.info("back");');
+    expect(await next.exited).toMatchObject({ code: 0 });
+    const found = "SELECT COUNT(*), COUNT(DISTINCT message) FROM app_logs WHERE service = 'spooled'";
+    await until("all lines", async () => (await numberOf(database.pool, found)) === 500);
+  });
+
+  test("names all that is wrong with its options", async () => {
+    const options = { brokers: ["nowhere"], service: "", spool: { folder: "x", mode: "off" }, colour: 1 };
+    const { exited } = startProgram(options as unknown as PinoTransportOptions, 'logger.info("x");');
+    const { code, stderr } = await exited;
+    expect(code).not.toBe(0);
+    for (const problem of [
+      'brokers.0="nowhere" must be host:port',
+      'service="" must be a text of 1 to 64 characters',
+      'spool.mode="off" must be spill',
+      "colour is none of the options",
+    ])
+      expect(stderr).toContain(problem);
+  });
 });
