@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context, Env } from "hono";
 import { routePath } from "hono/route";
+import { Counter } from "prom-client";
 import type { z } from "zod";
 import type { Audit } from "../contract/audit.ts";
 import { SHOP_SERVICES, type apiSettings, type ShopService } from "../contract/config.ts";
@@ -11,21 +12,25 @@ import type { ReadinessCheck } from "../contract/status.ts";
 import type { Publish } from "../producer/publish.ts";
 import { createCounters } from "./counters.ts";
 import { Faults } from "./faults.ts";
-import { adminGuard } from "./middleware/admin-guard.ts";
 import { behaveFirst, behaviourOf } from "./middleware/behave.ts";
+import { createIntake, type Sink } from "./ingest/intake.ts";
+import { callerGuard } from "./middleware/caller-guard.ts";
 import { incidentOf, injectFaults } from "./middleware/faults.ts";
 import { countInjected } from "./middleware/injected.ts";
 import { limitRate, remoteAddressOf } from "./middleware/rate-limit.ts";
-import { masked, requestLog } from "./middleware/request-log.ts";
+import { requestLog } from "./middleware/request-log.ts";
+import { masked } from "./middleware/request-record.ts";
 import { obeySimHeaders } from "./middleware/sim-headers.ts";
 import { answerThrown, problem, refuseInvalid } from "./problem.ts";
 import { ProductCache } from "./product-cache.ts";
 import type { Redis } from "./redis.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { faultsRoutes, type AuditFault } from "./routes/faults.ts";
+import { ingestRoutes } from "./routes/ingest.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { ordersRoutes } from "./routes/orders.ts";
+import { answerStatus, otlpRoutes } from "./routes/otlp.ts";
 import { productsRoutes } from "./routes/products.ts";
 import { sessionRoutes } from "./routes/session.ts";
 import { shopStatusRoutes } from "./routes/status.ts";
@@ -37,6 +42,8 @@ import { createTrafficModel } from "./traffic-model.ts";
 
 export interface AppOptions {
   readonly publish: Publish;
+  /** Where records go that other programs send. */
+  readonly sink: Sink;
   readonly metrics: Metrics;
   readonly settings: Pick<
     z.output<typeof apiSettings>,
@@ -47,12 +54,19 @@ export interface AppOptions {
     | "API_ADMIN_TOKEN"
     | "API_SIM_HEADERS"
     | "RUSHHOUR_INSTANCE"
+    | "API_INGEST_RATE"
     | "RUSHHOUR_SPOOL"
   > &
     Partial<
       Pick<
         z.output<typeof apiSettings>,
-        "API_RATE_LIMIT" | "API_USER_ID" | "API_PII_KEY" | "API_REDACT" | "API_SERVICE" | "API_SESSION_KEY"
+        | "API_RATE_LIMIT"
+        | "API_USER_ID"
+        | "API_PII_KEY"
+        | "API_REDACT"
+        | "API_SERVICE"
+        | "API_SESSION_KEY"
+        | "API_INGEST_TOKEN"
       >
     >;
   readonly readiness: ReadinessCheck;
@@ -63,7 +77,8 @@ export interface AppOptions {
 }
 
 /** The mock shop: every answer of it, refusals and failures too, becomes one record for `publish`. */
-export function createApp({ publish, metrics, settings, readiness, redis, audit }: AppOptions): OpenAPIHono {
+export function createApp(options: AppOptions): OpenAPIHono {
+  const { publish, sink, metrics, settings, readiness, redis, audit } = options;
   const { API_MODEL: model, API_SEED: seed, RUSHHOUR_INSTANCE: instance = hostname() } = settings;
   const { API_SERVICE: services = SHOP_SERVICES } = settings;
   const cache = new ProductCache(seed, metrics.registry, redis);
@@ -96,20 +111,40 @@ export function createApp({ publish, metrics, settings, readiness, redis, audit 
     ),
     securityHeaders,
   );
+  const counter = (name: string, help: string) => new Counter({ name, help, registers: [metrics.registry] });
   if (settings.API_RATE_LIMIT !== undefined) {
-    const { registry } = metrics;
     app.use(
       limitRate({
         perSecond: settings.API_RATE_LIMIT,
         isExempt: (c) => isDebugRoute(routePath(c, -1)),
-        registry,
+        limited: counter("api_rate_limited_total", "Requests beyond API_RATE_LIMIT, answered 429"),
       }),
     );
   }
   if (settings.API_SIM_HEADERS === "on") app.use(obeySimHeaders(seed, count));
   app.use(injectFaults(faults, count));
   if (traffic) app.use(behaveFirst(behave));
-  app.use("/__admin/*", adminGuard(settings.API_ADMIN_TOKEN, settings.API_HOST, metrics.registry));
+  const guard = {
+    host: settings.API_HOST,
+    refused: counter(
+      "api_auth_failures_total",
+      "Requests to /__admin and to ingestion without the right token",
+    ),
+  };
+  app.use(
+    "/__admin/*",
+    callerGuard({ ...guard, token: settings.API_ADMIN_TOKEN, setting: "API_ADMIN_TOKEN" }),
+  );
+  app.use("/v1/*", answerStatus);
+  const ingestGuards = [
+    limitRate({
+      perSecond: settings.API_INGEST_RATE,
+      isExempt: () => false,
+      limited: counter("ingest_rate_limited_total", "Requests beyond API_INGEST_RATE, answered 429"),
+    }),
+    callerGuard({ ...guard, token: settings.API_INGEST_TOKEN, setting: "API_INGEST_TOKEN" }),
+  ];
+  for (const path of ["/ingest/*", "/v1/*"]) app.use(path, ...ingestGuards);
 
   const routes: Readonly<Record<ShopService, () => OpenAPIHono>> = {
     users: () => usersRoutes(shop),
@@ -122,6 +157,9 @@ export function createApp({ publish, metrics, settings, readiness, redis, audit 
   app.route("/", shopStatusRoutes({ shop, services, instance, model, seed, metrics, readiness }));
   app.route("/", metricsRoutes(counters));
   app.route("/", faultsRoutes(faults, auditOf(settings, audit)));
+  const intake = createIntake(sink, metrics.registry);
+  app.route("/", ingestRoutes(intake));
+  app.route("/", otlpRoutes(intake));
   app.route("/", docsRoutes());
   app.doc31("/openapi.json", DOCUMENT);
 
@@ -158,7 +196,8 @@ const DEBUG_ROUTES: ReadonlySet<string> = new Set([
   "/status",
 ]);
 
-const isDebugRoute = (template: string) => DEBUG_ROUTES.has(template) || template.startsWith("/__admin/");
+const isDebugRoute = (template: string) =>
+  DEBUG_ROUTES.has(template) || ["/__admin/", "/ingest/", "/v1/"].some((start) => template.startsWith(start));
 
 /** The service whose route it is, be it a process of its own or not. */
 function serviceOf(c: Context): string {

@@ -7,6 +7,9 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 const PROBLEM_CODES = [
   "INVALID_REQUEST", // a field breaks a rule; `fields` names each
   "BODY_NOT_JSON",
+  "BODY_NOT_GZIP",
+  "BODY_NOT_OTLP",
+  "TOO_MANY_RECORDS",
   "BAD_CREDENTIALS",
   "SESSION_INVALID", // no token, or one that is not good any more
   "UNAUTHORIZED", // the control routes want their token
@@ -23,6 +26,7 @@ const PROBLEM_CODES = [
   "TOO_MANY_FAULTS",
   "BODY_TOO_LARGE",
   "NOT_JSON_TYPE",
+  "MEDIA_TYPE_UNKNOWN",
   "BODY_ENCODED", // compressed
   "RATE_LIMITED",
   "FAULT_INJECTED", // somebody asked for this failure

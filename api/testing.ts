@@ -8,16 +8,31 @@ import type { AppOptions } from "./app.ts";
 import type { Redis } from "./redis.ts";
 import { DEMO_PASSWORD } from "./routes/session.ts";
 
+/** What stands outside a test's shop, where it matters. */
+interface Outside {
+  readonly redis?: Redis;
+  readonly sink?: Partial<AppOptions["sink"]>;
+}
+
 /** For tests: the shop with an array in place of Kafka, and no latency or errors of its own unless asked for. */
 export function openTestShop(
   settings: Partial<AppOptions["settings"]> = {},
   readiness: AppOptions["readiness"] = () => ({ kafka: { ready: true } }),
-  redis?: Redis,
+  { redis, sink }: Outside = {},
 ) {
   const records: RequestLog[] = [];
+  const ingested: { kind: string; record: object }[] = [];
   const metrics = createMetrics();
   const app = createApp({
     publish: (record) => records.push(record),
+    sink: {
+      publishOf:
+        ({ name: kind }) =>
+        (record) =>
+          ingested.push({ kind, record }) > 0,
+      hasRoom: () => true,
+      ...sink,
+    },
     metrics,
     settings: {
       API_MODEL: "off",
@@ -25,6 +40,7 @@ export function openTestShop(
       API_MASK_IP: "no",
       API_HOST: "127.0.0.1",
       API_SIM_HEADERS: "off",
+      API_INGEST_RATE: 1_000_000,
       RUSHHOUR_SPOOL: "off",
       RUSHHOUR_INSTANCE: "api-test",
       ...settings,
@@ -46,7 +62,7 @@ export function openTestShop(
     return { status: response.status, headers: response.headers, answer, text };
   }
 
-  return { app, ask, metrics, records };
+  return { app, ask, ingested, metrics, records };
 }
 
 /** Signs the user in. @returns the header that says so */
@@ -61,8 +77,9 @@ export async function serveTestShop(
   settings?: Partial<AppOptions["settings"]>,
   readiness?: AppOptions["readiness"],
   limits?: Partial<HttpLimits>,
+  outside?: Outside,
 ) {
-  const shop = openTestShop(settings, readiness);
+  const shop = openTestShop(settings, readiness, outside);
   const server = await listen(shop.app, {
     ...{ service: "api", host: "127.0.0.1", port: 0, metrics: shop.metrics },
     wayOut: "choose another with --port or API_PORT",

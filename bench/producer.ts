@@ -1,6 +1,6 @@
 import { createBatchProducer } from "../kafka/producer.ts";
 import { connectAdmin } from "../kafka/admin.ts";
-import { REQUEST_LOG_TOPICS } from "../contract/topics.ts";
+import { REQUEST_LOG_TOPICS, REQUEST_LOGS_OF } from "../contract/request-log.ts";
 import { writeFeed, type Feed } from "../producer/feed.ts";
 import { createHistory } from "../producer/history.ts";
 import { createPublisher } from "../producer/publisher.ts";
@@ -103,7 +103,7 @@ function generate(records: number, seed: number): void {
 async function writeHistory(records: number, seed: number): Promise<void> {
   const publisher = {
     hasRoom: () => true,
-    publishJson: (_level: string, json: string) => (Buffer.byteLength(json) > 0 ? json : undefined),
+    publishJson: (_to: unknown, json: string) => (Buffer.byteLength(json) > 0 ? json : undefined),
   };
   const history = createHistory(
     {
@@ -125,7 +125,7 @@ async function publish({ brokers }: Servers, records: number, seed: number): Pro
     write() {
       written++;
       const { level, json } = logs.next(Date.now());
-      publisher.publishJson(level, json);
+      publisher.publishJson(REQUEST_LOGS_OF[level], json);
     },
   };
   await writeFeed(feed, publisher, new AbortController().signal);

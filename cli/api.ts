@@ -64,7 +64,9 @@ export function apiCommand(): Command {
       "after",
       `
 Faults are started and ended at /__admin/faults (docs/faults.md), with API_ADMIN_TOKEN as bearer token when it is set;
-without one only from this machine, and only while --host is a loopback address. Sessions, cache and services: docs/shop.md.
+without one only from this machine, and only while --host is a loopback address. Logs of other programs are taken at
+/ingest/logs, /v1/logs and /v1/traces (docs/ingest.md), with API_INGEST_TOKEN in the same way. Sessions, cache and
+services: docs/shop.md.
 
 Examples:
   rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs
@@ -111,12 +113,8 @@ async function serveApi(options: Options): Promise<void> {
   };
   const trail = openAuditTrail(kafkaOf(settings), log);
   const app = createApp({
-    publish: publisher.publish,
-    metrics,
-    settings,
-    readiness,
-    redis,
-    audit: trail.audit,
+    ...{ publish: publisher.publish, sink: publisher, audit: trail.audit },
+    ...{ metrics, settings, readiness, redis },
   });
   try {
     const server = await listen(app, {

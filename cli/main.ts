@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   api: async () => (await import("./api.ts")).apiCommand(),
   consumer: async () => (await import("./consumer.ts")).consumerCommand(),
   producer: async () => (await import("./producer.ts")).producerCommand(),
+  tail: async () => (await import("./tail.ts")).tailCommand(),
   backfill: async () => (await import("./backfill.ts")).backfillCommand(),
   spool: async () => (await import("./spool.ts")).spoolCommand(),
   "dead-letters": async () => (await import("./dead-letters.ts")).deadLettersCommand(),

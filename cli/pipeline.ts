@@ -1,6 +1,7 @@
 import { spoolRoot } from "../contract/config.ts";
 import type { Logger } from "../contract/logger.ts";
-import { PUBLISHER_STATUS_TOPIC, REQUEST_LOG_TOPICS } from "../contract/topics.ts";
+import { REQUEST_LOG_TOPICS } from "../contract/request-log.ts";
+import { PUBLISHER_STATUS_TOPIC } from "../contract/topics.ts";
 import { openPool, type Pool, type Row } from "../init_db/database.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka } from "../kafka/client.ts";

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { z } from "zod";
 import { producerSettings, readSettings } from "../contract/config.ts";
+import { REQUEST_LOGS_OF } from "../contract/request-log.ts";
 import { USUAL_DIRT } from "../contract/dirt.ts";
 import { listen, type HttpServer } from "../contract/listen.ts";
 import { statusApp } from "../contract/status.ts";
@@ -81,7 +82,7 @@ async function write(settings: Settings, parts: Publishing): Promise<Written> {
   const dirty = dirt && createDirtyWriter(logs, publisher, dirt, seed);
   const writeClean = (timeMs: number) => {
     const { level, json } = logs.next(timeMs);
-    publisher.publishJson(level, json);
+    publisher.publishJson(REQUEST_LOGS_OF[level], json);
   };
 
   let records = 0;

@@ -194,8 +194,10 @@ SELECT service, method, endpoint, before_.p95_ms AS p95_before_ms, now_.p95_ms A
        (SELECT COUNT(*) FROM api_logs
          WHERE run_id = r.run_id AND timestamp >= (SELECT MAX(started_at) - INTERVAL 1 MINUTE FROM runs)) AS stored_rows,
        (SELECT COUNT(*) FROM dead_letters WHERE run_id = r.run_id AND replayed_at IS NULL) AS dead_letters,
-       (SELECT COALESCE(SUM(dropped), 0) FROM publisher_drops WHERE run_id = r.run_id) AS dropped_by_publishers,
-       (SELECT COALESCE(SUM(dropped), 0) FROM ingest_drops WHERE run_id = r.run_id) AS dropped_by_consumers
+       (SELECT COALESCE(SUM(dropped), 0) FROM publisher_drops
+         WHERE run_id = r.run_id AND topic IN ('', 'info-logs', 'error-logs', 'debug-logs')) AS dropped_by_publishers,
+       (SELECT COALESCE(SUM(dropped), 0) FROM ingest_drops
+         WHERE run_id = r.run_id AND topic IN ('', 'info-logs', 'error-logs', 'debug-logs')) AS dropped_by_consumers
   FROM runs r
  ORDER BY r.started_at DESC
  LIMIT 1`,

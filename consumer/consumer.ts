@@ -9,7 +9,6 @@ import { createKafka, type KafkaServers } from "../kafka/client.ts";
 import { joinGroup, type GroupMember, type PartitionBatch, type TopicPartition } from "../kafka/consumer.ts";
 import { clientIdOf } from "../kafka/membership.ts";
 import { probeKafka } from "../kafka/probe.ts";
-import { audits } from "./audit.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
 import { createBreaker } from "./breaker.ts";
 import { openIngestConnections } from "./connection.ts";
@@ -18,34 +17,15 @@ import { deadLetterCopies } from "./dead-letter-copies.ts";
 import { decodeAll, type Entry } from "./decode.ts";
 import { explain } from "./faults.ts";
 import type { Kind } from "./kind.ts";
+import { createKinds } from "./kinds.ts";
 import { outlast } from "./outage.ts";
 import { partitionUpkeep } from "./partition-upkeep.ts";
 import { watchPausedLag } from "./paused-lag.ts";
 import { knownPosition, loadPosition } from "./position.ts";
-import { publisherStatuses } from "./publisher-status.ts";
-import { requestLogs } from "./request-logs.ts";
-import { simulations } from "./simulations.ts";
 import { rollupUpkeep } from "./rollup-upkeep.ts";
 import { NO_SLOWDOWN, watchSlowdown } from "./slowdown.ts";
 import { createStore, storeEntries, type Stored } from "./store.ts";
 import { startUpkeep } from "./upkeep.ts";
-
-/** Records of one consumer group. `concurrency`: partitions stored at the same time, each on a connection of its own. */
-interface Group {
-  readonly suffix: string; // of the group's name
-  readonly kinds: readonly Kind<unknown>[];
-  readonly concurrency: number;
-}
-
-/**
- * Every kind of record the consumer stores. What publishers and runs say of themselves comes through a group of its
- * own, whose name ends in `-status`: it never waits behind request logs, least of all the end of an incident that
- * slows these down. Two partitions of request logs keep a database core busy.
- */
-const groupsOf = (requests: Kind<unknown>): readonly Group[] => [
-  { suffix: "", kinds: [requests], concurrency: 2 },
-  { suffix: "-status", kinds: [publisherStatuses, simulations, audits], concurrency: 1 },
-];
 
 export interface ConsumerOptions extends KafkaServers {
   readonly group: string;
@@ -78,8 +58,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const owner = `${options.instance ?? hostname()}/${process.pid}`;
   const own = ownMetrics(metrics);
   const origins = countOrigins(metrics);
-  const requests = requestLogs();
-  const groups = groupsOf(requests);
+  const { groups, requests } = createKinds();
   // Those that store, one that looks up positions, one incidents, one the pauses of topics and their lag.
   const connections = openIngestConnections(
     options.writerUrl,
@@ -211,11 +190,12 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       paused: () => held().filter(({ topic }) => breaker.isPaused(topic)),
       onLag: ({ topic, partition }, records) => own.lag.set({ topic, partition }, records),
     });
-    for (const { suffix, kinds, concurrency } of groups) {
+    const joining = groups.map(async ({ suffix, kinds, concurrency }) => {
       const group = `${options.group}${suffix}`;
       const topics = kinds.flatMap((kind) => kind.topics);
       members.push(await outlastOutageOf("kafka", () => join(group, topics, concurrency)));
-    }
+    });
+    await Promise.all(joining);
   }
 
   function join(group: string, topics: readonly string[], concurrency: number): Promise<GroupMember> {

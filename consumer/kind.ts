@@ -3,7 +3,7 @@ import type { Level } from "../contract/request-log.ts";
 import type { Bounds, Kept } from "../init_db/retention.ts";
 
 /**
- * A kind of record: which topics carry it, how one is read, which table takes it. The rest of the consumer (positions,
+ * A kind of record as the consumer sees it: which topics carry it, how one is read, which table takes it. The rest of the consumer (positions,
  * transactions, dead letters) serves every kind without knowing it.
  */
 export interface Kind<Row> {

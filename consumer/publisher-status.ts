@@ -28,8 +28,8 @@ export const publisherStatuses: Kind<PublisherStatus> = {
       );
       const drops = statuses.flatMap(({ source, drops }) =>
         drops.map(
-          ({ run_id, level, reason, dropped }) =>
-            `(${text(source)},${text(run_id)},${text(level)},${text(reason)},${number(dropped)})`,
+          ({ run_id, topic, level, reason, dropped }) =>
+            `(${text(source)},${text(run_id)},${text(topic)},${text(level)},${text(reason)},${number(dropped)})`,
         ),
       );
       const upsertPublishers = `INSERT INTO publishers
@@ -40,7 +40,7 @@ export const publisherStatuses: Kind<PublisherStatus> = {
           recovered = GREATEST(recovered, VALUES(recovered)), reported_at = GREATEST(reported_at, VALUES(reported_at)),
           last_seq = GREATEST(last_seq, VALUES(last_seq)), acknowledged = GREATEST(acknowledged, VALUES(acknowledged)),
           dropped = GREATEST(publishers.dropped, VALUES(dropped)), closed = GREATEST(closed, VALUES(closed))`;
-      const upsertDrops = `INSERT INTO publisher_drops (source, run_id, level, reason, dropped) VALUES ${drops.join(",")}
+      const upsertDrops = `INSERT INTO publisher_drops (source, run_id, topic, level, reason, dropped) VALUES ${drops.join(",")}
         ON DUPLICATE KEY UPDATE dropped = GREATEST(publisher_drops.dropped, VALUES(dropped))`;
       return drops.length > 0 ? [upsertDrops, upsertPublishers] : [upsertPublishers];
     },

@@ -1,5 +1,5 @@
-import type { RequestLogRow } from "../contract/request-log-row.ts";
 import { datetime, number, text } from "./literals.ts";
+import type { RecordRow } from "./record-table.ts";
 
 /** Numbers of a publisher that are counted together. `v_ingest_gaps` counts its dead letters by the same blocks. */
 const BLOCK = 10_000;
@@ -17,7 +17,7 @@ interface Block {
  * numbers. The first, beside what publishers say of themselves, proves a gap, also long after retention has dropped the rows; the second says
  * where the rows are among which it must be, so that nobody reads the others.
  */
-export function sourceCounts(rows: readonly RequestLogRow[], shard: number): string[] {
+export function sourceCounts(rows: readonly RecordRow[], shard: number): string[] {
   const sources = [...blocksOf(rows)].sort(([a], [b]) => (a < b ? -1 : 1));
   if (sources.length === 0) return [];
   const totals = sources.map(([source, blocks]) => {
@@ -45,7 +45,7 @@ export function sourceCounts(rows: readonly RequestLogRow[], shard: number): str
 }
 
 /** By source, then by the number of the block. */
-function blocksOf(rows: readonly RequestLogRow[]): Map<string, Map<number, Block>> {
+function blocksOf(rows: readonly RecordRow[]): Map<string, Map<number, Block>> {
   const sources = new Map<string, Map<number, Block>>();
   for (const { source, seq, timestampMs } of rows) {
     if (source === null || seq === null) continue;

@@ -141,7 +141,7 @@ async function transaction<Row>(
           "SET @added = ROW_COUNT(), @warnings = @@warning_count",
           guard(span, kind, { rows, duplicates, kept, isLoaded: load !== undefined }),
           ...(derived?.statements ?? []),
-          ...(table.aging && expired.length > 0 ? [insertDrops(table.aging, expired)] : []),
+          ...(table.aging && expired.length > 0 ? [insertDrops(span, table.aging, expired)] : []),
           ...(deadLetters.length > 0 ? [insertDeadLetters(span, deadLetters)] : []),
           "COMMIT",
         ].join(";\n"),
@@ -258,15 +258,15 @@ const earliest = <Row>(aging: Aging<Row>, rows: readonly Row[]) =>
   rows.reduce((min, row) => Math.min(min, aging.timeMs(row)), Infinity);
 
 /** Sorted, so that two consumers who drop for the same runs wait in the same order. */
-function insertDrops<Row>(aging: Aging<Row>, expired: readonly Row[]): string {
+function insertDrops<Row>({ topic }: Span, aging: Aging<Row>, expired: readonly Row[]): string {
   const counts = new Map<string, number>();
   for (const row of expired) {
     const { run_id, level } = aging.account(row);
     const key = `${text(run_id)},${text(level)}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
   }
-  const values = [...counts].sort().map(([key, count]) => `(${key},'expired',${count})`);
-  return `INSERT INTO ingest_drops (run_id, level, reason, dropped) VALUES ${values.join(",")}
+  const values = [...counts].sort().map(([key, count]) => `(${text(topic)},${key},'expired',${count})`);
+  return `INSERT INTO ingest_drops (topic, run_id, level, reason, dropped) VALUES ${values.join(",")}
     ON DUPLICATE KEY UPDATE dropped = dropped + VALUES(dropped)`;
 }
 

@@ -151,6 +151,15 @@ export const adminSettings = z.object({
     .optional(),
 });
 
+/** What opens ingestion at the API; whoever sends logs to it sends the token along. */
+const ingestSettings = z.object({
+  API_INGEST_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, TOKEN)
+    .optional(),
+  API_INGEST_RATE: rateSetting.prefault("1000/s"), // requests of each client
+});
+
 const SPOOL =
   "must be off (records are in memory only), spill (on disk what Kafka does not take) or always (on disk before a response ends)";
 const FSYNC = "must be never (the system decides), interval (each 50 ms) or always (before a response ends)";
@@ -198,6 +207,7 @@ export const apiSettings = z.object({
   ...kafkaSettings.shape,
   ...spoolSettings.shape,
   ...adminSettings.shape,
+  ...ingestSettings.shape,
   API_HOST: host.default("127.0.0.1"),
   API_PORT: port.default(8000),
   API_REUSE_PORT: z
@@ -257,6 +267,14 @@ export const producerSettings = z.object({
   PRODUCER_SEED: seed.default(1),
   PRODUCER_HOST: host.default("127.0.0.1"),
   PRODUCER_PORT: port.optional(),
+});
+
+export const tailSettings = z.object({
+  ...kafkaSettings.shape,
+  RUSHHOUR_SPOOL_MAX: spoolSettings.shape.RUSHHOUR_SPOOL_MAX,
+  RUSHHOUR_SPOOL_FSYNC: spoolSettings.shape.RUSHHOUR_SPOOL_FSYNC,
+  TAIL_SERVICE: text(64).default("web"),
+  RUSHHOUR_INSTANCE: text(128).optional(),
 });
 
 export { seed as seedSetting };

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { LEVELS } from "./request-log.ts";
 
-/** What a publisher had to drop: an absolute count for each run, level and reason since it started. */
+/** What a publisher had to drop: an absolute count for each run, topic, level and reason since it started. */
 const drop = z.object({
   run_id: z.string().max(64), // empty: of no run
+  topic: z.string().max(249).default(""), // empty: of an earlier version, the request logs' one of its level
   level: z.enum(LEVELS),
   reason: z.string().min(1).max(32), // buffer_full, spool_full, closed, not_json
   dropped: z.int().nonnegative(),

@@ -1,5 +1,16 @@
-import { v5 as uuidv5 } from "uuid";
-import { originOf, type Fields, type ReceivedRecord, type Rejection } from "./record.ts";
+import {
+  broken,
+  happenedMs,
+  identity,
+  number,
+  numbering,
+  text,
+  trimmed,
+  unknownFields,
+  upper,
+  wholeNumber,
+} from "./fields.ts";
+import type { Fields, ReceivedRecord, Rejection } from "./record.ts";
 import { LEVELS, MAX_LENGTH, type Level } from "./request-log.ts";
 
 /** One row of `api_logs`: every value checked and cut to its column. */
@@ -30,12 +41,7 @@ export interface RequestLogRow {
   readonly extra: string | null; // JSON object of the fields we do not know
 }
 
-/** Ids of records that bring none, or none that fits, are UUIDv5 in this namespace. */
-const NAMESPACE = "6d1f2c0a-6f0e-5c55-9e6b-6b1f0b7a3c11";
-
-const HOUR_MS = 3_600_000;
-const LONGEST_RESPONSE_MS = 1e9; // more than 11 days
-const LAST_MS = Date.UTC(9999, 11, 31, 23, 59, 59);
+const LONGEST_RESPONSE_MS = 999_999_999.999; // more than 11 days; the most that the rollups' DECIMAL(12, 3) holds
 
 const KNOWN = new Set([
   ...["v", "request_id", "log_id", "timestamp", "level", "service", "instance", "endpoint", "path", "method"],
@@ -53,7 +59,7 @@ export function requestLogRow(
   record: ReceivedRecord,
   nowMs: number,
 ): { row: RequestLogRow } | { rejection: Rejection } {
-  const request_id = identityOf(fields, record);
+  const request_id = identity(fields["request_id"] ?? fields["log_id"], record);
   const run_id = text(fields["run_id"], MAX_LENGTH.run_id);
   const reject = (reason: Rejection["reason"], detail: string) => ({
     rejection: { reason, detail, request_id, run_id: run_id ?? undefined },
@@ -75,13 +81,11 @@ export function requestLogRow(
   if (response_time_ms === null || response_time_ms < 0 || response_time_ms > LONGEST_RESPONSE_MS) {
     return reject(
       "invalid_field",
-      broken("response_time_ms", fields["response_time_ms"], "a number of ms from 0 to 1e9"),
+      broken("response_time_ms", fields["response_time_ms"], "a number of ms from 0 to below 1e9"),
     );
   }
-  const timestampMs = instant(fields["timestamp"]) ?? Math.max(0, record.timeMs); // Kafka says -1 for none
-  if (timestampMs > nowMs + HOUR_MS) {
-    return reject("in_the_future", broken("timestamp", fields["timestamp"], "at most 1 h ahead of now"));
-  }
+  const timestampMs = happenedMs(fields["timestamp"], record, nowMs);
+  if (typeof timestampMs !== "number") return reject(timestampMs.reason, timestampMs.detail);
 
   return {
     row: {
@@ -106,23 +110,10 @@ export function requestLogRow(
       stack: text(fields["stack"], MAX_LENGTH.stack),
       run_id,
       trace_id: text(fields["trace_id"], MAX_LENGTH.trace_id),
-      source: text(fields["source"], MAX_LENGTH.source),
-      seq: wholeNumber(fields["seq"]),
-      extra: unknownFields(fields),
+      ...numbering(fields),
+      extra: unknownFields(fields, KNOWN),
     },
   };
-}
-
-const broken = (field: string, value: unknown, rule: string) =>
-  `${field}=${value === undefined ? "(missing)" : JSON.stringify(value).slice(0, 200)} must be ${rule}`;
-
-/** `request_id`, else `log_id`; what does not fit the column, or nothing, becomes a UUIDv5 that redelivery and replays repeat. */
-function identityOf(fields: Fields, record: ReceivedRecord): string {
-  const given = fields["request_id"] ?? fields["log_id"];
-  if (typeof given === "string" && /^[\x21-\x7e]{1,36}$/.test(given)) return given;
-  if ((typeof given === "string" && given !== "") || typeof given === "number")
-    return uuidv5(String(given).toWellFormed(), NAMESPACE); // uuid throws at half of a surrogate pair
-  return uuidv5(originOf(record), NAMESPACE);
 }
 
 /** ERROR wins: a status of 400 and up is never DEBUG or INFO, whatever was said. A level that is none of ours says nothing. */
@@ -134,58 +125,8 @@ function levelOf(given: unknown, statusCode: number, topic: string): Level {
   return topic === "error-logs" ? "ERROR" : topic === "debug-logs" ? "DEBUG" : "INFO";
 }
 
-const upper = (value: unknown) => (typeof value === "string" ? value.toUpperCase() : value);
-
-const WALL_CLOCK = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?$/;
-const WITH_ZONE = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)$/i;
-
-/** Unix ms of an ISO 8601 text, of `YYYY-MM-DD HH:MM:SS` (taken as UTC) or of a number of ms; null when none of these. */
-function instant(value: unknown): number | null {
-  let ms = NaN;
-  if (typeof value === "string") {
-    if (WITH_ZONE.test(value)) ms = Date.parse(value.replace(" ", "T").replace(",", "."));
-    else if (WALL_CLOCK.test(value)) ms = Date.parse(`${value.replace(" ", "T").replace(",", ".")}Z`);
-  } else if (typeof value === "number") {
-    ms = Math.trunc(value);
-  }
-  return ms >= 0 && ms <= LAST_MS ? ms : null;
-}
-
-function text(value: unknown, length: number): string | null {
-  if (typeof value === "number" || typeof value === "boolean") return text(String(value), length);
-  if (typeof value !== "string" || value === "") return null;
-  return value.length > length ? value.slice(0, length) : value;
-}
-
-/** SQL compares keys as if spaces at their end were not there. */
-const trimmed = (value: unknown) => (typeof value === "string" ? value.trimEnd() : value);
-
-/** Numbers, also written as text, as CSV-minded producers do. */
-function number(value: unknown): number | null {
-  const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
-  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : null;
-}
-
-function wholeNumber(value: unknown): number | null {
-  const parsed = number(value);
-  return parsed !== null && Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : null;
-}
-
 /** More than a tebibyte is nobody's response, and thousands of them would not fit the sums of a rollup. */
 function byteCount(value: unknown): number | null {
   const count = wholeNumber(value);
   return count !== null && count <= 2 ** 40 ? count : null;
-}
-
-function unknownFields(fields: Fields): string | null {
-  let extra: Record<string, unknown> | undefined;
-  for (const key in fields) {
-    if (!KNOWN.has(key)) (extra ??= Object.create(null) as Record<string, unknown>)[key] = fields[key];
-  }
-  return extra === undefined ? null : wellFormed(JSON.stringify(extra));
-}
-
-/** JSON.stringify escapes half of a surrogate pair, which MySQL's JSON refuses; as in every column it becomes U+FFFD. */
-function wellFormed(json: string): string {
-  return json.replace(/\\(?:\\|ud[89a-f][\da-f]{2})/g, (escape) => (escape === "\\\\" ? escape : "\ufffd"));
 }

@@ -1,3 +1,5 @@
+import type { Destination, RecordKind } from "./record-kind.ts";
+
 /** Severity of a record, in rising order. */
 export const LEVELS = ["DEBUG", "INFO", "ERROR", "CRITICAL"] as const;
 export type Level = (typeof LEVELS)[number];
@@ -59,10 +61,35 @@ export const MAX_LENGTH = {
   stack: 8192,
   run_id: 64,
   trace_id: 32,
-  source: 36,
 } as const;
 
 /** The level a status code implies when nothing else was said. */
 export function levelOfStatus(statusCode: number): Level {
   return statusCode >= 400 ? "ERROR" : "INFO";
 }
+
+/** The topic of each level: the three request-log topics. */
+export const TOPIC_OF_LEVEL: Readonly<Record<Level, string>> = {
+  DEBUG: "debug-logs",
+  INFO: "info-logs",
+  ERROR: "error-logs",
+  CRITICAL: "error-logs",
+};
+
+export const REQUEST_LOG_TOPICS = ["info-logs", "error-logs", "debug-logs"] as const;
+
+const destination = (level: Level): Destination => ({ topic: TOPIC_OF_LEVEL[level], level });
+
+/** Where request logs of each level go. */
+export const REQUEST_LOGS_OF: Readonly<Record<Level, Destination>> = {
+  DEBUG: destination("DEBUG"),
+  INFO: destination("INFO"),
+  ERROR: destination("ERROR"),
+  CRITICAL: destination("CRITICAL"),
+};
+
+export const REQUEST_LOG: RecordKind<RequestLog> = {
+  name: "request_log",
+  topics: REQUEST_LOG_TOPICS,
+  destinationOf: ({ level }) => REQUEST_LOGS_OF[level],
+};

@@ -1,4 +1,5 @@
-import type { Level } from "./request-log.ts";
+import { APP_LOG } from "./app-log.ts";
+import { REQUEST_LOG } from "./request-log.ts";
 
 /** Copies of each partition, on as many brokers: a number, or as many as there are brokers, up to 3. */
 export type Replication = number | "auto";
@@ -17,16 +18,6 @@ export interface Topic {
 const DAY_MS = 86_400_000;
 const GIB = 2 ** 30;
 
-/** The topic of each level: the three request-log topics. */
-export const TOPIC_OF_LEVEL: Readonly<Record<Level, string>> = {
-  DEBUG: "debug-logs",
-  INFO: "info-logs",
-  ERROR: "error-logs",
-  CRITICAL: "error-logs",
-};
-
-export const REQUEST_LOG_TOPICS = ["info-logs", "error-logs", "debug-logs"] as const;
-
 /** Absolute counts of each publisher (see publisher-status.ts). */
 export const PUBLISHER_STATUS_TOPIC = "publisher-status";
 
@@ -38,7 +29,14 @@ export const AUDIT_TOPIC = "audit";
 /** Copies of dead letters, for whoever wants them as a stream; the table is the truth. */
 export const DEAD_LETTERS_TOPIC = "dead-letters";
 
-const DEFAULT_PARTITIONS = 6;
+/** Topics of the further kinds of record; one more is added at the end. */
+const FURTHER_TOPICS: readonly string[] = [...APP_LOG.topics];
+
+/** The topics of every kind of record that publishers number. */
+export const RECORD_TOPICS: readonly string[] = [...REQUEST_LOG.topics, ...FURTHER_TOPICS];
+
+const REQUEST_LOG_PARTITIONS = 6;
+const PARTITIONS = 3;
 
 /**
  * Every topic of the pipeline, each kept for 7 days and up to 1 GiB.
@@ -51,9 +49,10 @@ export function allTopics(partitions?: number, replication: Replication = "auto"
     retentionBytes: Math.floor(GIB / count),
   });
   return [
-    ...REQUEST_LOG_TOPICS.map((name) =>
-      topic(name, partitions ?? DEFAULT_PARTITIONS, partitions !== undefined),
+    ...REQUEST_LOG.topics.map((name) =>
+      topic(name, partitions ?? REQUEST_LOG_PARTITIONS, partitions !== undefined),
     ),
+    ...FURTHER_TOPICS.map((name) => topic(name, PARTITIONS)),
     topic(PUBLISHER_STATUS_TOPIC, 1),
     topic(SIMULATIONS_TOPIC, 1), // one partition: in the order of the run
     topic(AUDIT_TOPIC, 1),

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { writeAudit } from "./audit.ts";
 import { connect, databaseOf } from "./database.ts";
 import type { Connection, Row } from "./database.ts";
+import { makeGapsView } from "./gaps-view.ts";
 import { lockHolder, tryLock } from "./locks.ts";
 import { ensurePartitions } from "./partitions.ts";
 import { seedBounds } from "./retention.ts";
@@ -44,6 +45,7 @@ export async function migrate(ownerUrl: string, accounts: Accounts, keep: Keep):
     const applied = await applyMigrations(connection);
     if (applied.length > 0)
       await writeAudit(connection, { ...MIGRATED, target: database, detail: { applied } });
+    await makeGapsView(connection);
     await seedBounds(connection, keep, Date.now());
     const partitions = await ensurePartitions(connection);
     await ensureUsers(connection, database, accounts);

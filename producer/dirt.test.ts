@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import type { Destination } from "../contract/record-kind.ts";
 import type { Level } from "../contract/request-log.ts";
-import { TOPIC_OF_LEVEL } from "../contract/topics.ts";
+import { TOPIC_OF_LEVEL } from "../contract/request-log.ts";
 import { requestLogRow } from "../contract/request-log-row.ts";
 import type { Fields } from "../contract/record.ts";
 import { createDirtyWriter } from "./dirt.ts";
@@ -21,12 +22,12 @@ function writeDirty(shares = SHARES) {
   let seq = 0;
   const publisher = {
     source: "the-source",
-    publishJson(level: Level, json: string) {
+    publishJson({ level }: Destination, json: string) {
       const value = `${json.slice(0, -1)},"source":"the-source","seq":${++seq}}`;
       sent.push({ level, value });
       return value;
     },
-    publishAsIs: (level: Level, value: string) => sent.push({ level, value }) > 0,
+    publishAsIs: ({ level }: Destination, value: string) => sent.push({ level, value }) > 0,
   };
   const logs = createSyntheticLogs({ seed: 1, startMs: START_MS, meanPerSecond: 100 });
   const writer = createDirtyWriter(logs, publisher, shares, 1);

@@ -1,4 +1,5 @@
 import type { Dirt } from "../contract/dirt.ts";
+import { REQUEST_LOGS_OF } from "../contract/request-log.ts";
 import { stream, weighted, type Rng } from "../contract/random.ts";
 import type { Publisher } from "./publisher.ts";
 import type { SyntheticLog, SyntheticLogs } from "./synthetic.ts";
@@ -42,7 +43,7 @@ export function createDirtyWriter(
   let n = 0;
 
   const hold = (send: () => void) => held[(n + 1 + rng.integer(SPAN - 1)) % SPAN]!.push(send);
-  const publish = ({ level, json }: SyntheticLog) => publishJson(level, json);
+  const publish = ({ level, json }: SyntheticLog) => publishJson(REQUEST_LOGS_OF[level], json);
 
   function release(slot: number): void {
     for (const send of held[slot]!.splice(0)) send();
@@ -55,10 +56,10 @@ export function createDirtyWriter(
     );
     if (MENDED.has(breakIt)) {
       counts.mended++;
-      publishJson(level, breakIt(json, rng));
+      publishJson(REQUEST_LOGS_OF[level], breakIt(json, rng));
     } else {
       counts.dead++;
-      publishAsIs(level, breakIt(`{"source":"${source}",${json.slice(1)}`, rng));
+      publishAsIs(REQUEST_LOGS_OF[level], breakIt(`{"source":"${source}",${json.slice(1)}`, rng));
     }
   }
 
@@ -78,7 +79,7 @@ export function createDirtyWriter(
           counts.duplicate++;
           const log = logs.next(timeMs);
           const sent = publish(log);
-          if (sent !== undefined) hold(() => publishAsIs(log.level, sent));
+          if (sent !== undefined) hold(() => publishAsIs(REQUEST_LOGS_OF[log.level], sent));
           return;
         }
         case 3: {

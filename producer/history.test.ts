@@ -31,7 +31,7 @@ function openHistory(options: Partial<HistoryOptions> = {}) {
         told.push({ incident, endMs, affected: incident.requests_affected }),
       ...options,
     },
-    { publishJson: (_level, json) => (lines.push(json), json) },
+    { publishJson: (_to, json) => (lines.push(json), json) },
   );
   const writeDue = () => {
     while (!history.isDone() && history.isDue()) history.write();

@@ -1,3 +1,4 @@
+import { REQUEST_LOGS_OF } from "../contract/request-log.ts";
 import type { Feed } from "./feed.ts";
 import type { Publisher } from "./publisher.ts";
 import { createSyntheticLogs } from "./synthetic.ts";
@@ -68,7 +69,7 @@ export function createHistory(options: HistoryOptions, publisher: Pick<Publisher
       if (Math.floor(timeMs / MINUTE_MS) !== Math.floor(atMs / MINUTE_MS)) tell(timeMs);
       atMs = timeMs;
       const { level, json } = logs.next(timeMs);
-      publisher.publishJson(level, json);
+      publisher.publishJson(REQUEST_LOGS_OF[level], json);
       written++;
       arrivals.advance();
     },

@@ -6,8 +6,9 @@ import { messageOf } from "../contract/errors.ts";
 import { createLogger, type Logger } from "../contract/logger.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import type { PublisherStatus } from "../contract/publisher-status.ts";
-import type { Level, RequestLog } from "../contract/request-log.ts";
-import { PUBLISHER_STATUS_TOPIC, TOPIC_OF_LEVEL } from "../contract/topics.ts";
+import type { Destination, Publishable, RecordKind } from "../contract/record-kind.ts";
+import { REQUEST_LOG } from "../contract/request-log.ts";
+import { PUBLISHER_STATUS_TOPIC } from "../contract/topics.ts";
 import type { DependencyState } from "../contract/status.ts";
 import { createKafka, type KafkaServers } from "../kafka/client.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
@@ -18,7 +19,7 @@ import { startDrain } from "./spool/drain.ts";
 import type { Frame } from "./spool/frames.ts";
 import type { PublisherSpool } from "./spool/open.ts";
 import type { Segment } from "./spool/spool.ts";
-import type { Publish } from "./publish.ts";
+import type { Publish, Taken } from "./publish.ts";
 
 export interface PublisherOptions extends KafkaServers {
   readonly service: string;
@@ -34,18 +35,20 @@ export interface PublisherOptions extends KafkaServers {
 }
 
 export interface Publisher {
+  /** Hands a request log over: never throws or rejects, and never keeps a caller waiting. */
   readonly publish: Publish;
+  /** As `publish`, for records of another kind. All kinds share the buffer, the spool and the numbers. */
+  readonly publishOf: <R extends Publishable>(kind: RecordKind<R>) => (record: R) => Taken;
   /**
    * As `publish`, for a record of no run whose JSON text is ready.
    * @returns what goes to Kafka, with source and number; undefined when it was dropped
    */
-  readonly publishJson: (level: Level, json: string) => string | undefined;
+  readonly publishJson: (to: Destination, json: string) => string | undefined;
   /**
-   * Sends a value to the topic of a level as it is: a record's twin, or what is no record. It has no number and is no part
-   * of the counts.
+   * Sends a value as it is: a record's twin, or what is no record. It has no number and is no part of the counts.
    * @returns whether there was room
    */
-  readonly publishAsIs: (level: Level, value: string) => boolean;
+  readonly publishAsIs: (to: Destination, value: string) => boolean;
   /** Boot id: the `source` of every record it numbers. */
   readonly source: string;
   readonly readiness: () => DependencyState;
@@ -69,10 +72,10 @@ const SPILL_FROM = 0.5;
 const SPILL_TO = 0.25;
 
 /**
- * Takes records from request handlers and delivers them to the topic of their level: a bounded buffer, batches, one
+ * Takes records from whoever makes them and delivers them to the topics of their kind: a bounded buffer, batches, one
  * send at a time, and a spool on disk for what Kafka does not take, which is sent beside new records once it is back. Opens
  * nothing before it returns, so an API starts with Kafka away. When buffer or spool run full DEBUG is shed first and ERROR last
- * (buffer.ts); what was dropped is counted by run, level and reason, and said on `publisher-status`.
+ * (buffer.ts); what was dropped is counted by run, topic, level and reason, and said on `publisher-status`.
  */
 export function createPublisher(options: PublisherOptions): Publisher {
   const { service, instance = hostname(), spool } = options;
@@ -106,63 +109,78 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let deadlineAt = Infinity; // performance.now()
   let endLinger: () => void = () => undefined;
 
-  function publish(record: RequestLog): void {
-    const value = taken(record);
-    if (value !== undefined) hold(record, value, true);
-  }
+  function publishOf<R extends Publishable>(kind: RecordKind<R>): (record: R) => Taken {
+    function publish(record: R): boolean {
+      const to = kind.destinationOf(record);
+      const value = taken(to, record);
+      if (value === undefined) return false;
+      hold(to, record.run_id, value, true);
+      return true;
+    }
 
-  async function publishAhead(record: RequestLog): Promise<void> {
-    const value = taken(record);
-    if (value === undefined) return;
-    const frame = { topic: TOPIC_OF_LEVEL[record.level], value, isNumbered: true };
-    hold(record, value, true, await spool!.append([frame], true).catch(complainOfDisk));
+    async function publishAhead(record: R): Promise<boolean> {
+      const to = kind.destinationOf(record);
+      const value = taken(to, record);
+      if (value === undefined) return false;
+      const frame = { topic: to.topic, value, isNumbered: true };
+      hold(to, record.run_id, value, true, await spool!.append([frame], true).catch(complainOfDisk));
+      return true;
+    }
+
+    return spool?.owner.mode === "always" ? publishAhead : publish;
   }
 
   /** The text that goes to Kafka, of a record that is admitted and has its number now. */
-  function taken(record: RequestLog): string | undefined {
-    if (!admits(record)) return undefined;
+  function taken(to: Destination, record: Publishable): string | undefined {
+    if (!admits(to, record.run_id)) return undefined;
     const json = jsonOf(record);
     if (json !== undefined) return numbered(json);
-    drop(record, "not_json");
+    drop(to, record.run_id, "not_json");
     return undefined;
   }
 
-  function publishJson(level: Level, json: string): string | undefined {
-    if (!admits({ level })) return undefined;
+  function publishJson(to: Destination, json: string): string | undefined {
+    if (!admits(to, undefined)) return undefined;
     const value = numbered(json);
-    hold({ level }, value, true);
+    hold(to, undefined, value, true);
     return value;
   }
 
-  function publishAsIs(level: Level, value: string): boolean {
-    const isTaken = !closed && hasRoomFor(level);
-    if (isTaken) hold({ level }, value, false);
+  function publishAsIs(to: Destination, value: string): boolean {
+    const isTaken = !closed && hasRoomFor(to);
+    if (isTaken) hold(to, undefined, value, false);
     return isTaken;
   }
 
-  function admits(record: Owner): boolean {
-    if (closed) drop(record, "closed");
-    else if (!buffer.hasRoomFor(record.level)) drop(record, "buffer_full");
-    else if (!hasRoomFor(record.level)) drop(record, "spool_full");
+  function admits(to: Destination, runId: string | undefined): boolean {
+    if (closed) drop(to, runId, "closed");
+    else if (!buffer.hasRoomFor(to.level)) drop(to, runId, "buffer_full");
+    else if (!hasRoomFor(to)) drop(to, runId, "spool_full");
     else return true;
     return false;
   }
 
-  const hasRoomFor = (level: Level) =>
+  const hasRoomFor = ({ level }: Destination) =>
     buffer.hasRoomFor(level) && (spool === undefined || hasRoom(level, spool.fill()));
 
   const numbered = (json: string) => `${json.slice(0, -1)},"source":"${source}","seq":${++seq}}`;
 
-  function hold({ level, run_id }: Owner, value: string, isNumbered: boolean, segment?: Segment): void {
+  function hold(
+    { topic, level }: Destination,
+    run_id: string | undefined,
+    value: string,
+    isNumbered: boolean,
+    segment?: Segment,
+  ): void {
     const bytes = Buffer.byteLength(value);
-    buffer.add({ topic: TOPIC_OF_LEVEL[level], value, bytes, level, run_id, isNumbered, segment });
+    buffer.add({ topic, value, bytes, level, run_id, isNumbered, segment });
     if (!pumping) start();
     if (spool && !spilling && !isDiskFailing && buffer.fill() > SPILL_FROM) startSpilling();
   }
 
-  function drop(record: Owner, reason: string): void {
-    drops.add(record.run_id ?? "", record.level, reason);
-    own.dropped.inc({ level: record.level, reason });
+  function drop(to: Destination, runId: string | undefined, reason: string): void {
+    drops.add(runId ?? "", to, reason);
+    own.dropped.inc({ topic: to.topic, level: to.level, reason });
   }
 
   function start(): void {
@@ -302,7 +320,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const records = [...(sending?.records ?? []), ...buffer.takeAll()];
     sending = undefined;
     if (records.length === 0 || (await spill({ records, topics: new Map() }))) return;
-    for (const record of records) if (record.isNumbered) drop(record, "closed");
+    for (const record of records) if (record.isNumbered) drop(record, record.run_id, "closed");
   }
 
   const drain =
@@ -322,7 +340,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
   start();
 
   return {
-    publish: spool?.owner.mode === "always" ? publishAhead : publish,
+    publish: publishOf(REQUEST_LOG),
+    publishOf,
     publishJson,
     publishAsIs,
     source,
@@ -338,11 +357,8 @@ async function withinDeadline(work: Promise<void>, deadlineMs: number): Promise<
   gaveUp.abort();
 }
 
-/** Under whose name a record is counted. */
-type Owner = Pick<RequestLog, "level" | "run_id">;
-
 /** Undefined for what JSON cannot hold, such as a bigint in a field of somebody's own. */
-function jsonOf(record: RequestLog): string | undefined {
+function jsonOf(record: Publishable): string | undefined {
   try {
     return JSON.stringify(record);
   } catch {
@@ -374,8 +390,8 @@ function ownMetrics(
   return {
     dropped: new Counter({
       name: "producer_events_dropped_total",
-      help: "Records that could not be kept, by level and reason",
-      labelNames: ["level", "reason"],
+      help: "Records that could not be kept, by topic, level and reason",
+      labelNames: ["topic", "level", "reason"],
       registers,
     }),
     diskFailures: new Counter({

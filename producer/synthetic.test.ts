@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Fields } from "../contract/record.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { requestLogRow } from "../contract/request-log-row.ts";
-import { TOPIC_OF_LEVEL } from "../contract/topics.ts";
+import { TOPIC_OF_LEVEL } from "../contract/request-log.ts";
 import { createSyntheticLogs } from "./synthetic.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 5, 12, 34, 56, 789);

@@ -1,6 +1,7 @@
 import kafkajs from "kafkajs";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { allTopics, REQUEST_LOG_TOPICS } from "../contract/topics.ts";
+import { REQUEST_LOG_TOPICS } from "../contract/request-log.ts";
+import { allTopics } from "../contract/topics.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type Kafka } from "../kafka/client.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";

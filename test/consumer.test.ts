@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import kafkajs, { type CompressionTypes as Compression } from "kafkajs";
 import { compress as compressSnappy } from "snappyjs";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { TOPIC_OF_LEVEL } from "../contract/topics.ts";
+import { TOPIC_OF_LEVEL } from "../contract/request-log.ts";
 import { createBatchProducer } from "../kafka/producer.ts";
 import {
   aRequestLog,

@@ -111,7 +111,10 @@ export async function storeSurroundings({ pool }: TestDatabase, nowMs: number): 
      VALUES (?, 'shop', 'web-1', ?, ?, 3010, 3005, 4, FALSE)`,
     [SOURCE, new Date(nowMs - 30 * DAY_MS), new Date(nowMs - 60_000)],
   );
-  await pool.query("INSERT INTO publisher_drops VALUES (?, 'run-2', 'INFO', 'buffer_full', 4)", [SOURCE]);
+  await pool.query(
+    "INSERT INTO publisher_drops (source, run_id, level, reason, dropped) VALUES (?, 'run-2', 'INFO', 'buffer_full', 4)",
+    [SOURCE],
+  );
   await pool.query(
     "INSERT INTO ingest_drops (run_id, level, reason, dropped) VALUES ('', 'ERROR', 'expired', 3)",
   );

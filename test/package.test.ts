@@ -100,7 +100,14 @@ test("the tarball holds what the program runs and reads, and nothing else", () =
   expect(files).toEqual(
     expect.arrayContaining([
       ...["LICENSE", "package.json", "cli/rushhour.js"],
-      ...["dist/index.js", "dist/index.d.ts", "dist/cli/main.js", "dist/engines/pom.xml"],
+      ...[
+        "dist/index.js",
+        "dist/index.d.ts",
+        "dist/pino.js",
+        "dist/pino.d.ts",
+        "dist/cli/main.js",
+        "dist/engines/pom.xml",
+      ],
       "dist/examples/scenarios/shop.yaml",
       ...migrations.map((file) => `dist/init_db/migrations/${file}`),
     ]),
@@ -183,6 +190,26 @@ test("an app of ten lines has each of its responses stored as a row, the last on
   ]);
 });
 
+const LOGGING_APP = `
+import { pino } from "pino";
+const [brokers] = process.env.KAFKA_BROKERS.split(",");
+const logger = pino(pino.transport({ target: "rushhour/pino", options: { brokers, service: "own" } }));
+logger.error(new TypeError("no price list"), "order 7 failed");
+`;
+
+test("a program whose pino logs through the transport has its lines stored", async () => {
+  await freshTopics();
+  const { pool, writerUrl } = await openTestDatabase();
+  writeFileSync(join(project, "logs.js"), LOGGING_APP);
+  await run("node", ["logs.js"]);
+  await start("rushhour", ["consumer", "--port", "0"], { MYSQL_WRITER_URL: writerUrl });
+  const sql = "SELECT service, level, message, error_type FROM app_logs";
+  await until("its row", async () => (await rowsOf(pool, sql)).length > 0);
+  expect(await rowsOf(pool, sql)).toEqual([
+    { service: "own", level: "ERROR", message: "order 7 failed", error_type: "TypeError" },
+  ]);
+});
+
 test("the README shows that app as it stands", () => {
   const [readme, app] = ["README.md", "examples/own-api/app.js"].map((path) =>
     readFileSync(join(CHECKOUT, path), "utf8"),
@@ -193,8 +220,8 @@ test("the README shows that app as it stands", () => {
 const TYPED_APP = `
 import { Hono } from "hono";
 import {
-  createPublisher, PUBLISHER_STATUS_TOPIC, requestLog, REQUEST_LOG_TOPICS, TOPIC_OF_LEVEL,
-  type Level, type Publish, type Publisher, type PublisherOptions, type RequestLog, type RequestLogOptions,
+  APP_LOG, appLogStream, createPublisher, PUBLISHER_STATUS_TOPIC, requestLog, REQUEST_LOG_TOPICS, TOPIC_OF_LEVEL,
+  type AppLog, type Level, type Publish, type Publisher, type PublisherOptions, type RequestLog, type RequestLogOptions,
 } from "rushhour";
 
 const publisherOptions: PublisherOptions = { brokers: ["127.0.0.1:9092"], service: "own" };
@@ -203,6 +230,8 @@ const options: RequestLogOptions = { service: (c) => c.req.method, maskIp: true 
 const heard: RequestLog[] = [];
 const publish: Publish = (record) => heard.push(record);
 new Hono().use(requestLog(publisher.publish, options)).use(requestLog(publish));
+const logged: (record: AppLog) => unknown = publisher.publishOf(APP_LOG);
+appLogStream(logged, { service: "own" }).write("a line");
 const level: Level = heard[0]!.level;
 export const topics: string[] = [TOPIC_OF_LEVEL[level], PUBLISHER_STATUS_TOPIC, ...REQUEST_LOG_TOPICS];
 export const closed: Promise<void> = publisher.close(1_000);

@@ -2,7 +2,12 @@ import { randomUUID } from "node:crypto";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { createMetrics } from "../contract/metrics.ts";
 import type { PublisherStatus } from "../contract/publisher-status.ts";
-import type { Level, PublishedRequestLog, RequestLog } from "../contract/request-log.ts";
+import {
+  REQUEST_LOGS_OF,
+  type Level,
+  type PublishedRequestLog,
+  type RequestLog,
+} from "../contract/request-log.ts";
 import { createPublisher } from "../producer/publisher.ts";
 import {
   aRequestLog,
@@ -242,13 +247,13 @@ describe("with Kafka away", () => {
 
   test("a value sent as it is has no number, is not counted, and does not hold up what is", async () => {
     const { publishJson, publishAsIs, close, source } = openPublisher();
-    const sent = publishJson("INFO", JSON.stringify(aRequestLog()));
+    const sent = publishJson(REQUEST_LOGS_OF.INFO, JSON.stringify(aRequestLog()));
     expect(JSON.parse(sent!)).toMatchObject({ source, seq: 1 });
-    expect(publishAsIs("INFO", sent!)).toBe(true);
-    expect(publishAsIs("ERROR", '{"no":"record"}')).toBe(true);
+    expect(publishAsIs(REQUEST_LOGS_OF.INFO, sent!)).toBe(true);
+    expect(publishAsIs(REQUEST_LOGS_OF.ERROR, '{"no":"record"}')).toBe(true);
     await close();
-    expect(publishAsIs("INFO", "too late")).toBe(false);
-    expect(publishJson("INFO", "{}")).toBeUndefined();
+    expect(publishAsIs(REQUEST_LOGS_OF.INFO, "too late")).toBe(false);
+    expect(publishJson(REQUEST_LOGS_OF.INFO, "{}")).toBeUndefined();
     const received = await readTopics(["info-logs", "error-logs"], (values) => values.length === 3);
     expect(
       received.filter(({ topic }) => topic === "info-logs").map(({ value }) => JSON.stringify(value)),

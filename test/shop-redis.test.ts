@@ -21,7 +21,7 @@ async function connected({ url }: TestRedis): Promise<Redis> {
 /** The whole shop as one of several processes would have it. */
 async function openShop(server: TestRedis) {
   const redis = await connected(server);
-  const shop = openTestShop({ API_SESSION_KEY }, undefined, redis);
+  const shop = openTestShop({ API_SESSION_KEY }, undefined, { redis });
   const read = async (path: string) => {
     const { headers, answer } = await shop.ask("GET", path);
     return { cache: headers.get("x-cache"), stock: (answer as { stock?: number }).stock };

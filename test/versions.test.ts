@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { expect, onTestFinished, test } from "vitest";
-import { REQUEST_LOG_TOPICS } from "../contract/topics.ts";
+import { REQUEST_LOG_TOPICS } from "../contract/request-log.ts";
 import {
   freshTopics,
   KEEP,

@@ -1,3 +1,4 @@
+import { REQUEST_LOG_TOPICS } from "../../contract/request-log.ts";
 import { LatencyHistogram } from "../figures/latency.ts";
 import { openBuckets } from "./buckets.ts";
 import type { Store } from "./ledger.ts";
@@ -165,11 +166,14 @@ async function* lettersOf({ header }: Tally, store: Store): AsyncGenerator<strin
   }
 }
 
+/** Topics of request logs; what an earlier version dropped names none. */
+const OF_REQUESTS = ["", ...REQUEST_LOG_TOPICS];
+
 async function dropsOf({ header }: Tally, store: Store): Promise<Record<string, number>> {
   const drops = await store.query(
-    `SELECT reason, SUM(dropped) AS dropped FROM publisher_drops WHERE run_id = ? GROUP BY reason
-     UNION ALL SELECT reason, SUM(dropped) FROM ingest_drops WHERE run_id = ? GROUP BY reason`,
-    [header.run_id, header.run_id],
+    `SELECT reason, SUM(dropped) AS dropped FROM publisher_drops WHERE run_id = ? AND topic IN (?) GROUP BY reason
+     UNION ALL SELECT reason, SUM(dropped) FROM ingest_drops WHERE run_id = ? AND topic IN (?) GROUP BY reason`,
+    [header.run_id, OF_REQUESTS, header.run_id, OF_REQUESTS],
   );
   return Object.fromEntries(drops.map(({ reason, dropped }) => [String(reason), Number(dropped)]));
 }

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { REQUEST_LOG_TOPICS } from "../../contract/topics.ts";
+import { REQUEST_LOG_TOPICS } from "../../contract/request-log.ts";
 import { startEngines } from "../../engines/engines.ts";
 import { livingProcesses } from "../../engines/pids.ts";
 import { freePorts } from "../../engines/ports.ts";

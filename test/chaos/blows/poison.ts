@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { createLogger } from "../../../contract/logger.ts";
-import { REQUEST_LOG_TOPICS } from "../../../contract/topics.ts";
+import { REQUEST_LOG_TOPICS } from "../../../contract/request-log.ts";
 import { createKafka } from "../../../kafka/client.ts";
 import { createBatchProducer, type KeyedRecord } from "../../../kafka/producer.ts";
 import type { Kind } from "../schedule.ts";
