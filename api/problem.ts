@@ -11,6 +11,7 @@ const PROBLEM_CODES = [
   "BODY_NOT_OTLP",
   "TOO_MANY_RECORDS",
   "BAD_CREDENTIALS",
+  "SESSION_INVALID", // no token, or one that is not good any more
   "UNAUTHORIZED", // the control routes want their token
   "FORBIDDEN", // the control routes are for this machine only
   "PAYMENT_DECLINED",
@@ -104,7 +105,7 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
 /** Documentation of the error answers, by status; a route lists those it can give. */
 export const PROBLEMS = {
   400: json(Problem, "A field breaks a rule, or the body is not JSON"),
-  401: json(Problem, "Username or password is wrong"),
+  401: json(Problem, "Username, password or token is wrong"),
   402: json(Problem, "The payment was declined; the order stays as it is"),
   404: json(Problem, "Nothing has this id"),
   409: json(Problem, "The state of the shop forbids it: out of stock, or paid already"),

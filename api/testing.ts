@@ -5,12 +5,20 @@ import { createMetrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { createApp } from "./app.ts";
 import type { AppOptions } from "./app.ts";
+import type { Redis } from "./redis.ts";
+import { DEMO_PASSWORD } from "./routes/session.ts";
+
+/** What stands outside a test's shop, where it matters. */
+interface Outside {
+  readonly redis?: Redis;
+  readonly sink?: Partial<AppOptions["sink"]>;
+}
 
 /** For tests: the shop with an array in place of Kafka, and no latency or errors of its own unless asked for. */
 export function openTestShop(
   settings: Partial<AppOptions["settings"]> = {},
   readiness: AppOptions["readiness"] = () => ({ kafka: { ready: true } }),
-  sink: Partial<AppOptions["sink"]> = {},
+  { redis, sink }: Outside = {},
 ) {
   const records: RequestLog[] = [];
   const ingested: { kind: string; record: object }[] = [];
@@ -38,6 +46,7 @@ export function openTestShop(
       ...settings,
     },
     readiness,
+    redis,
   });
 
   /** One request, its body read to the end, so that its record is there. */
@@ -56,14 +65,21 @@ export function openTestShop(
   return { app, ask, ingested, metrics, records };
 }
 
+/** Signs the user in. @returns the header that says so */
+export async function signIn(ask: ReturnType<typeof openTestShop>["ask"], userId = 1) {
+  const { username } = (await ask("GET", `/users/${userId}`)).answer as { username: string };
+  const { answer } = await ask("POST", "/login", { username, password: DEMO_PASSWORD });
+  return { authorization: `Bearer ${(answer as { token: string }).token}` };
+}
+
 /** {@link openTestShop} on a free port of 127.0.0.1, closed when the test ends. */
 export async function serveTestShop(
   settings?: Partial<AppOptions["settings"]>,
   readiness?: AppOptions["readiness"],
   limits?: Partial<HttpLimits>,
-  sink?: Partial<AppOptions["sink"]>,
+  outside?: Outside,
 ) {
-  const shop = openTestShop(settings, readiness, sink);
+  const shop = openTestShop(settings, readiness, outside);
   const server = await listen(shop.app, {
     ...{ service: "api", host: "127.0.0.1", port: 0, metrics: shop.metrics },
     wayOut: "choose another with --port or API_PORT",

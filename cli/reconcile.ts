@@ -5,6 +5,7 @@ import { reconcile, type Corrections } from "../consumer/reconcile.ts";
 import { readSettings, sqlSettings } from "../contract/config.ts";
 import { momentSetting } from "../contract/moment.ts";
 import { connect, type Connection, type Row } from "../init_db/database.ts";
+import { RAW_TABLES } from "../init_db/partitions.ts";
 import { databaseError } from "./reach.ts";
 import { openScreen } from "./screen.ts";
 import { ownerUrlOf } from "./servers.ts";
@@ -33,7 +34,7 @@ export function reconcileCommand(): Command {
       `
 A consumer does so every ten minutes for the last two hours and for one older hour. This command is for
 rows that were stored before there were rollups, and after somebody changed tables by hand. Records that come in
-meanwhile neither wait nor are lost. v_rollup_drift shows what differs without changing it.
+meanwhile neither wait nor are lost. v_rollup_drift and v_app_errors_drift show what differs without changing it.
 
 Examples:
   rushhour reconcile --dry-run
@@ -64,7 +65,10 @@ Examples:
 }
 
 async function oldestRow(connection: Connection): Promise<Date | undefined> {
-  const [[row]] = await connection.query<Row[]>("SELECT MIN(timestamp) AS oldest FROM api_logs");
+  const oldest = RAW_TABLES.map((table) => `SELECT MIN(timestamp) AS oldest FROM ${table}`);
+  const [[row]] = await connection.query<Row[]>(
+    `SELECT MIN(oldest) AS oldest FROM (${oldest.join(" UNION ALL ")}) AS raw_tables`,
+  );
   return (row?.["oldest"] as Date | null | undefined) ?? undefined;
 }
 

@@ -1,3 +1,4 @@
+import { appLogs } from "./app-logs.ts";
 import { audits } from "./audit.ts";
 import type { Kind } from "./kind.ts";
 import { publisherStatuses } from "./publisher-status.ts";
@@ -22,7 +23,7 @@ export function createKinds(): { readonly groups: readonly Group[]; readonly req
     requests,
     groups: [
       { suffix: "", kinds: [requests], concurrency: 2 },
-      { suffix: "-records", kinds: [], concurrency: 1 },
+      { suffix: "-records", kinds: [appLogs()], concurrency: 1 },
       { suffix: "-status", kinds: [publisherStatuses, simulations, audits], concurrency: 1 },
     ],
   };

@@ -4,6 +4,7 @@ import {
   MESSAGE_PATTERN_SQL,
   type ErrorGroup,
 } from "../contract/error-group.ts";
+import type { AppLogRow } from "../contract/app-log-row.ts";
 import {
   bucketStart,
   FUNNEL_STEPS,
@@ -14,11 +15,19 @@ import {
 import type { Connection, Row } from "../init_db/database.ts";
 import { lockHolder, tryLock, unlock } from "../init_db/locks.ts";
 import { readBounds, type Bounds, type Kept } from "../init_db/retention.ts";
+import { insertAppErrorGroups, namedAppError } from "./rollup-app-errors.ts";
 import { closeBuckets, closedTo } from "./close.ts";
 import { datetime, number, text } from "./literals.ts";
 import { insertErrorGroups } from "./rollup-errors.ts";
 import { insertRoutes } from "./rollup-routes.ts";
-import { ERRORS_TABLE, FOLDED_SHARD, ROLLUP_TABLES, USERS_TABLE, type RollupTable } from "./rollup-tables.ts";
+import {
+  APP_ERRORS_TABLE,
+  ERRORS_TABLE,
+  FOLDED_SHARD,
+  ROLLUP_TABLES,
+  USERS_TABLE,
+  type RollupTable,
+} from "./rollup-tables.ts";
 
 /** Rollup cells that did not say what they were made of, by table. */
 export type Corrections = ReadonlyMap<string, number>;
@@ -70,8 +79,7 @@ async function reconcileAlone(
       if (differences.length > 0)
         corrections.set(table.name, (corrections.get(table.name) ?? 0) + differences.length);
       if (!dryRun && differences.length > 0) {
-        const name = table.key.includes("fingerprint") ? nameErrorGroups : nameRoutes;
-        await name(connection, startS, startS + table.pieceS);
+        await namesOf(table)(connection, startS, startS + table.pieceS);
         await add(connection, table, differences);
       }
       onProgress?.(table.name, startS + table.pieceS);
@@ -101,20 +109,21 @@ interface Reconciled extends RollupTable {
 
 const MS = "CAST(response_time_ms AS DECIMAL(18, 3))";
 const bucketOf = (seconds: number) => `(TO_SECONDS(timestamp) - 62167219200) DIV ${seconds} * ${seconds}`;
-const rowsOf = (fromS: number, toS: number) =>
-  `FROM api_logs WHERE timestamp >= ${datetime(fromS * 1_000)} AND timestamp < ${datetime(toS * 1_000)}`;
+const rowsOf = (fromS: number, toS: number, table = "api_logs") =>
+  `FROM ${table} WHERE timestamp >= ${datetime(fromS * 1_000)} AND timestamp < ${datetime(toS * 1_000)}`;
 
 const TABLES: readonly Reconciled[] = ROLLUP_TABLES.map((table) => {
   const { name, resolution, seconds } = table;
   const level = RESOLUTIONS.findIndex((candidate) => candidate.name === resolution);
-  const isOfRequests = table !== USERS_TABLE && table !== ERRORS_TABLE;
+  const isOfRequests = ![USERS_TABLE, ERRORS_TABLE, APP_ERRORS_TABLE].includes(table);
   const finer = level >= 2 && isOfRequests ? RESOLUTIONS[level - 1]!.name : undefined;
   const finerTable = name.replace(resolution, finer ?? "");
   return {
     ...table,
-    keptBy: [resolution, finer ?? "api_logs"],
+    keptBy: [resolution, finer ?? "api_logs"], // the bound of all raw rows
     pieceS: Math.max(HOUR_S, seconds),
     source: (fromS, toS) => {
+      if (table === APP_ERRORS_TABLE) return selectAppErrors(table, rowsOf(fromS, toS, "app_logs"));
       if (finer === undefined) return selectOfRows(table, rowsOf(fromS, toS));
       const columns = [...table.key.slice(1), ...table.added, ...Object.keys(table.extremes)];
       return `SELECT bucket_s DIV ${seconds} * ${seconds} AS bucket_s, ${columns.join(", ")}
@@ -142,6 +151,11 @@ function selectOfRows(table: RollupTable, rows: string): string {
   return `${select}, ${ROUTE_ID_SQL} AS route_id, status_code, level, 1 AS count, ${MS} AS sum_ms,
             COALESCE(bytes_in, 0) AS bytes_in, COALESCE(bytes_out, 0) AS bytes_out, ${MS} AS max_ms ${rows}`;
 }
+
+/** Errors that programs logged. */
+const selectAppErrors = ({ seconds }: RollupTable, rows: string) =>
+  `SELECT ${bucketOf(seconds)} AS bucket_s, fingerprint, service COLLATE utf8mb4_bin AS service, CONCAT(level) AS level, 1 AS count,
+          timestamp AS first_at, timestamp AS last_at, log_id AS last_log_id ${rows} AND ${IS_ERROR_SQL}`;
 
 /** Failed requests, each with the pattern of its message. */
 const selectErrors = (rows: string) =>
@@ -244,6 +258,12 @@ function literal(value: unknown): string {
   return text(String(value));
 }
 
+/** What gives cells of a table their names. */
+function namesOf(table: RollupTable) {
+  if (table.name === APP_ERRORS_TABLE.name) return nameAppErrorGroups;
+  return table.name === ERRORS_TABLE.name ? nameErrorGroups : nameRoutes;
+}
+
 /** Routes that rows have and nobody named: their consumers did so before, unless the table was changed by hand. */
 async function nameRoutes(connection: Connection, fromS: number, toS: number): Promise<void> {
   const [rows] = await connection.query<Row[]>(
@@ -264,4 +284,19 @@ async function nameErrorGroups(connection: Connection, fromS: number, toS: numbe
   );
   const groups = rows.map(({ fingerprint, ...group }) => [String(fingerprint), group as ErrorGroup] as const);
   for (const sql of insertErrorGroups(groups)) await connection.query(sql);
+}
+
+/** The same for groups of errors that programs logged: of each that has no name a row says what it is. */
+async function nameAppErrorGroups(connection: Connection, fromS: number, toS: number): Promise<void> {
+  const rows = rowsOf(fromS, toS, "app_logs");
+  const [unnamed] = await connection.query<Row[]>(
+    `SELECT DISTINCT fingerprint ${rows} AND ${IS_ERROR_SQL} AND fingerprint NOT IN (SELECT fingerprint FROM app_error_groups)`,
+  );
+  for (const { fingerprint } of unnamed) {
+    const [[example]] = await connection.query<Row[]>(
+      `SELECT error_type, message, stack, module, \`function\` ${rows} AND fingerprint = ${text(String(fingerprint))} LIMIT 1`,
+    );
+    const group = namedAppError(example as unknown as AppLogRow);
+    for (const sql of insertAppErrorGroups([[String(fingerprint), group]])) await connection.query(sql);
+  }
 }

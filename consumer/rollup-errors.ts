@@ -53,23 +53,23 @@ const newHour = ({ timestampMs, request_id }: RequestLogRow): ErrorHour => ({
 /** Groups remembered at most: whoever writes to the topics words the messages. */
 const MAX_GROUPS = 50_000;
 
-/** The groups that `api_error_groups` names, as far as is known. */
-export function createErrorGroups() {
+/** The groups that `api_error_groups`, or another table of its kind, names, as far as is known. */
+export function createErrorGroups<Group>() {
   const named = new Set<string>();
   return {
-    unknown: (groups: ReadonlyMap<string, ErrorGroup>): NamedGroup[] =>
+    unknown: (groups: ReadonlyMap<string, Group>): Named<Group>[] =>
       [...groups].filter(([id]) => !named.has(id)),
-    onNamed(groups: readonly NamedGroup[]): void {
+    onNamed(groups: readonly Named<Group>[]): void {
       if (named.size >= MAX_GROUPS) named.clear();
       for (const [id] of groups) named.add(id);
     },
   };
 }
 
-export type NamedGroup = readonly [fingerprint: string, group: ErrorGroup];
+export type Named<Group> = readonly [fingerprint: string, group: Group];
 
 /** Groups stay named for good. Sorted, so that two consumers who meet the same groups first wait in the same order. */
-export function insertErrorGroups(groups: readonly NamedGroup[]): string[] {
+export function insertErrorGroups(groups: readonly Named<ErrorGroup>[]): string[] {
   if (groups.length === 0) return [];
   const values = groups
     .toSorted(([a], [b]) => (a < b ? -1 : 1))

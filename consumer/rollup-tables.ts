@@ -24,6 +24,13 @@ export const ERRORS_TABLE: RollupTable = {
   extremes: { first_at: "MIN", last_at: "MAX", last_request_id: "MAX" },
 };
 
+export const APP_ERRORS_TABLE: RollupTable = {
+  ...{ name: "app_errors_1h", resolution: "1h", seconds: 3_600 },
+  key: ["bucket_s", "fingerprint", "service", "level"],
+  added: ["count"],
+  extremes: { first_at: "MIN", last_at: "MAX", last_log_id: "MAX" },
+};
+
 /** From the finest to the coarsest, those of requests before those of users and errors. */
 export const ROLLUP_TABLES: readonly RollupTable[] = [
   ...RESOLUTIONS.flatMap(({ name, seconds }): RollupTable[] => [
@@ -42,6 +49,7 @@ export const ROLLUP_TABLES: readonly RollupTable[] = [
   ]),
   USERS_TABLE,
   ERRORS_TABLE,
+  APP_ERRORS_TABLE,
 ];
 
 /** Partitions of topics write to shards of their own below this one; here are folded sums and corrections. */

@@ -3,6 +3,7 @@ import type { Logger } from "../contract/logger.ts";
 import type { Metrics } from "../contract/metrics.ts";
 import { bucketStart } from "../contract/rollup.ts";
 import type { Connection, Row } from "../init_db/database.ts";
+import { RAW_TABLES } from "../init_db/partitions.ts";
 import { closeStale } from "./close.ts";
 import { foldShards, type FoldedTo } from "./fold.ts";
 import { reconcile, type Corrections } from "./reconcile.ts";
@@ -111,8 +112,9 @@ function reconcileTask(logger: Logger, { registry }: Metrics): UpkeepTask {
 }
 
 async function oldestRow(connection: Connection): Promise<number> {
+  const oldest = RAW_TABLES.map((table) => `SELECT MIN(timestamp) AS oldest FROM ${table}`);
   const [[row]] = await connection.query<Row[]>(
-    "SELECT UNIX_TIMESTAMP(MIN(timestamp)) AS oldest_s FROM api_logs",
+    `SELECT UNIX_TIMESTAMP(MIN(oldest)) AS oldest_s FROM (${oldest.join(" UNION ALL ")}) AS raw_tables`,
   );
   return Number(row?.["oldest_s"] ?? Infinity);
 }

@@ -1,3 +1,4 @@
+import type { ErrorGroup } from "../contract/error-group.ts";
 import type { RequestLogRow } from "../contract/request-log-row.ts";
 import type { Bounds } from "../init_db/retention.ts";
 import type { Derived } from "./kind.ts";
@@ -17,7 +18,7 @@ export interface Rollup {
 
 export function createRollup(): Rollup {
   const routes = createRoutes();
-  const groups = createErrorGroups();
+  const groups = createErrorGroups<ErrorGroup>();
   return {
     deltas(rows, shard, kept) {
       const requests = new RequestSums(kept);

@@ -1,12 +1,12 @@
-import { hash } from "node:crypto";
+import { appErrorGroup, appFingerprint, isPythonTrace } from "./app-error-group.ts";
 import { APP_LOG, APP_LOG_LEVELS, type AppLogLevel } from "./app-log.ts";
-import { messagePattern } from "./error-group.ts";
 import {
   broken,
   happenedMs,
   identity,
   numbering,
   text,
+  trimmed,
   unknownFields,
   upper,
   wellFormed,
@@ -31,7 +31,7 @@ export interface AppLogRow {
   readonly error_type: string | null;
   readonly error_message: string | null;
   readonly stack: string | null;
-  readonly fingerprint: string | null; // of ERROR and CRITICAL, see errorFingerprint
+  readonly fingerprint: string | null; // of ERROR and CRITICAL, see app-error-group.ts
   readonly context: string | null; // JSON object
   readonly request_id: string | null;
   readonly trace_id: string | null;
@@ -108,7 +108,8 @@ export function appLogRow(
   const timestampMs = happenedMs(fields["timestamp"], record, nowMs);
   if (typeof timestampMs !== "number") return { rejection: timestampMs };
   const level = levelOf(fields["level"], record.topic);
-  const service = text(fields["service"], APP_LOG_LENGTH.service) ?? "unknown";
+  const service =
+    text(trimmed(text(fields["service"], APP_LOG_LENGTH.service)), APP_LOG_LENGTH.service) ?? "unknown";
   const cut = (name: Exclude<keyof typeof APP_LOG_LENGTH, "service">) =>
     text(fields[name], APP_LOG_LENGTH[name]);
   const line = wholeNumber(fields["line"]);
@@ -125,7 +126,7 @@ export function appLogRow(
       thread: cut("thread"),
       process: cut("process"),
       ...exception,
-      fingerprint: isError ? errorFingerprint(exception.error_type, message, exception.stack) : null,
+      fingerprint: isError ? appFingerprint(appErrorGroup({ ...exception, message })) : null,
       context: contextOf(fields["context"]),
       request_id: idOf(fields["request_id"]),
       trace_id: cut("trace_id"),
@@ -173,34 +174,13 @@ function fromTrace(trace: string): Exception {
     .slice(0, 2 * APP_LOG_LENGTH.stack)
     .trimEnd()
     .split("\n");
-  const says = (isPython(lines[0]!) ? lines.at(-1)! : lines[0]!).trim();
+  const says = (isPythonTrace(lines[0]!) ? lines.at(-1)! : lines[0]!).trim();
   const [, type = null, message = ""] = /^([\w.$]{1,128})(?::\s*(.*))?$/.exec(says) ?? [];
   return {
     error_type: type,
     error_message: text(type === null ? says : message, APP_LOG_LENGTH.error_message),
     stack: text(trace, APP_LOG_LENGTH.stack),
   };
-}
-
-const isPython = (firstLine: string) => firstLine.startsWith("Traceback (most recent call last)");
-
-/** Frames of a stack that count: the place where it was thrown and who called that. */
-const TOP_FRAMES = 3;
-
-/**
- * What errors of one cause have in common, as the first 16 hexadecimal digits of SHA-256: the type, the message without its numbers and
- * ids, the top frames without their numbers. Not the service, so that one defect in a shared part is one group.
- */
-export function errorFingerprint(type: string | null, message: string, stack: string | null): string {
-  const parts = [type ?? "", messagePattern(message), ...topFrames(stack ?? "").map(messagePattern)];
-  return hash("sha256", parts.join("\0")).slice(0, 16);
-}
-
-/** The calls nearest to the throw, as lines: V8 and Java write them first, Python last. */
-function topFrames(stack: string): string[] {
-  const lines = stack.split("\n").map((line) => line.trim());
-  if (isPython(lines[0]!)) return lines.filter((line) => line.startsWith("File ")).slice(-TOP_FRAMES);
-  return lines.filter((line) => line.startsWith("at ")).slice(0, TOP_FRAMES);
 }
 
 function contextOf(value: unknown): string | null {

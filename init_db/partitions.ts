@@ -15,6 +15,7 @@ export interface PartitionedTable {
 
 export const PARTITIONED: readonly PartitionedTable[] = [
   { name: "api_logs", column: "timestamp", spanMs: DAY_MS, kept: "api_logs" },
+  { name: "app_logs", column: "timestamp", spanMs: DAY_MS, kept: "api_logs" },
   { name: "api_rollup_10s", column: "bucket_s", spanMs: DAY_MS, kept: "10s" },
   { name: "api_latency_10s", column: "bucket_s", spanMs: DAY_MS, kept: "10s" },
   { name: "api_traffic_10s", column: "bucket_s", spanMs: DAY_MS, kept: "10s" },
@@ -25,6 +26,7 @@ export const PARTITIONED: readonly PartitionedTable[] = [
   { name: "api_latency_1h", column: "bucket_s", spanMs: 30 * DAY_MS, kept: "1h" },
   { name: "api_traffic_1h", column: "bucket_s", spanMs: 30 * DAY_MS, kept: "1h" },
   { name: "api_errors_1h", column: "bucket_s", spanMs: 30 * DAY_MS, kept: "1h" },
+  { name: "app_errors_1h", column: "bucket_s", spanMs: 30 * DAY_MS, kept: "1h" },
   { name: "api_rollup_1d", column: "bucket_s", spanMs: 360 * DAY_MS, kept: "1d" },
   { name: "api_latency_1d", column: "bucket_s", spanMs: 360 * DAY_MS, kept: "1d" },
   { name: "api_traffic_1d", column: "bucket_s", spanMs: 360 * DAY_MS, kept: "1d" },

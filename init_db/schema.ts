@@ -10,6 +10,7 @@ import {
   index,
   int,
   json,
+  mediumtext,
   mysqlEnum,
   mysqlTable,
   primaryKey,
@@ -27,6 +28,8 @@ import {
  */
 
 const LEVELS = ["DEBUG", "INFO", "ERROR", "CRITICAL"] as const;
+
+const APP_LOG_LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] as const;
 
 const count = (name: string) => bigint(name, { mode: "number", unsigned: true });
 const offset = (name: string) => bigint(name, { mode: "bigint", unsigned: true });
@@ -434,4 +437,74 @@ export const apiErrors1h = mysqlTable(
     lastRequestId: char("last_request_id", { length: 36 }).notNull(),
   },
   (table) => [primaryKey({ columns: [table.bucketS, table.fingerprint, table.shard] })],
+);
+
+/** 0140_app_logs.sql */
+export const appLogs = mysqlTable(
+  "app_logs",
+  {
+    id: count("id").autoincrement().notNull(),
+    logId: char("log_id", { length: 36 }).notNull(),
+    timestamp: time("timestamp").notNull(),
+    level: mysqlEnum("level", APP_LOG_LEVELS).notNull(),
+    service: varchar("service", { length: 64 }).notNull(),
+    logger: varchar("logger", { length: 128 }).notNull(),
+    message: varchar("message", { length: 4096 }).notNull(),
+    host: varchar("host", { length: 128 }),
+    module: varchar("module", { length: 255 }),
+    function: varchar("function", { length: 255 }),
+    line: int("line", { unsigned: true }),
+    thread: varchar("thread", { length: 64 }),
+    process: varchar("process", { length: 64 }),
+    errorType: varchar("error_type", { length: 128 }),
+    errorMessage: varchar("error_message", { length: 1024 }),
+    stack: mediumtext("stack"),
+    fingerprint: char("fingerprint", { length: 16 }),
+    context: json("context"),
+    requestId: char("request_id", { length: 36 }),
+    traceId: varchar("trace_id", { length: 32 }),
+    userId: varchar("user_id", { length: 64 }),
+    runId: varchar("run_id", { length: 64 }),
+    source: varchar("source", { length: 36 }),
+    seq: count("seq"),
+    extra: json("extra"),
+    storedAt: time("stored_at").default(now).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.timestamp, table.logId] }),
+    index("id").on(table.id),
+    index("level_time").on(table.level, table.timestamp),
+    index("service_time").on(table.service, table.timestamp),
+    index("fingerprint_time").on(table.fingerprint, table.timestamp),
+  ],
+);
+
+/** 0141_app_error_groups.sql */
+export const appErrorGroups = mysqlTable("app_error_groups", {
+  fingerprint: char("fingerprint", { length: 16 }).primaryKey(),
+  errorType: varchar("error_type", { length: 128 }),
+  message: varchar("message", { length: 4096 }).notNull(),
+  frames: varchar("frames", { length: 2048 }),
+  module: varchar("module", { length: 255 }),
+  function: varchar("function", { length: 255 }),
+  firstStoredAt: time("first_stored_at").default(now).notNull(),
+});
+
+/** 0142_app_errors_1h.sql */
+export const appErrors1h = mysqlTable(
+  "app_errors_1h",
+  {
+    bucketS: unixSeconds("bucket_s").notNull(),
+    fingerprint: char("fingerprint", { length: 16 }).notNull(),
+    service: varchar("service", { length: 64 }).notNull(),
+    level: mysqlEnum("level", ["ERROR", "CRITICAL"]).notNull(),
+    shard: shard().notNull(),
+    count: int("count").notNull(),
+    firstAt: time("first_at").notNull(),
+    lastAt: time("last_at").notNull(),
+    lastLogId: char("last_log_id", { length: 36 }).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.bucketS, table.fingerprint, table.service, table.level, table.shard] }),
+  ],
 );

@@ -185,7 +185,7 @@ describe("limits", () => {
 
   test("without room it takes what there is room for, and says where to go on", async () => {
     let room = 2;
-    const shop = openTestShop({}, undefined, { hasRoom: () => room-- > 0 });
+    const shop = openTestShop({}, undefined, { sink: { hasRoom: () => room-- > 0 } });
     const { status, headers, answer } = await post(shop, `x\n${lines(LINE, LINE, LINE)}\n\n${lines(LINE)}`);
     expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
     expect(answer).toMatchObject({ accepted: 2, rejected: 1, not_taken: 2, not_taken_from: 4 });
@@ -195,7 +195,10 @@ describe("limits", () => {
   test("what is written ahead and refused on its way counts as no room too", async () => {
     let taken = 0;
     const publishOf = () => () => Promise.resolve(++taken < 3);
-    const { answer } = await post(openTestShop({}, undefined, { publishOf }), lines(LINE, LINE, LINE, LINE));
+    const { answer } = await post(
+      openTestShop({}, undefined, { sink: { publishOf } }),
+      lines(LINE, LINE, LINE, LINE),
+    );
     expect(answer).toMatchObject({ accepted: 2, not_taken: 2, not_taken_from: 3 });
   });
 });

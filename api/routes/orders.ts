@@ -2,8 +2,9 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { jsonBody } from "../json-body.ts";
 import { FAULTS, json, problem, PROBLEMS } from "../problem.ts";
-import { MAX_ORDERS, ORDERS_PER_DELIVERY } from "../shop.ts";
+import { MAX_ORDERS } from "../shop.ts";
 import type { Refusal, Shop } from "../shop.ts";
+import { ORDERS_PER_DELIVERY } from "../stock.ts";
 import { IdParam, Page, PageOf } from "./paging.ts";
 
 /** The greatest whole number that JavaScript tells from its neighbours; what is beyond is refused, so it is documented. */
@@ -133,9 +134,9 @@ export function ordersRoutes(shop: Shop, declinesPayment: () => boolean): OpenAP
       const { limit, offset } = c.req.valid("query");
       return c.json({ orders: shop.newestOrders(limit, offset), total: shop.orderCount, limit, offset }, 200);
     })
-    .openapi(placeOrder, (c) => {
+    .openapi(placeOrder, async (c) => {
       const { user_id, items } = c.req.valid("json");
-      const order = shop.placeOrder(user_id, items);
+      const order = await shop.placeOrder(user_id, items);
       if ("refused" in order) return explain(c, order);
       c.header("location", `/orders/${order.order_id}`);
       return c.json({ message: "order placed", order_id: order.order_id }, 201);
@@ -171,8 +172,8 @@ function explain(c: Context, refusal: Refusal) {
     case "unknown_product":
       return problem(c, 404, "PRODUCT_UNKNOWN", `no product has the id ${refusal.product_id}`);
     case "out_of_stock": {
-      const { product, wanted } = refusal;
-      const message = `${wanted} of ${product.name} wanted, ${product.stock} in stock`;
+      const { product, wanted, left } = refusal;
+      const message = `${wanted} of ${product.name} wanted, ${left} in stock`;
       return problem(c, 409, "OUT_OF_STOCK", message);
     }
   }

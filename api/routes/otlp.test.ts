@@ -133,7 +133,7 @@ describe.each([
       hasRoom: () => rooms-- > 0 || rooms < -1,
       publishOf: () => (record: object) => taken.push(record as (typeof taken)[number]) > 0,
     };
-    const { server, records } = await serveTestShop({}, undefined, undefined, sink);
+    const { server, records } = await serveTestShop({}, undefined, undefined, { sink });
     const exporter = new LogExporter(config(server, "/v1/logs"));
     const provider = new LoggerProvider({
       resource,

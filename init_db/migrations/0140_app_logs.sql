@@ -1,0 +1,36 @@
+-- One row per line that a program logged. Laid out as api_logs is: (timestamp, log_id) is the identity and the one unique key, days
+-- are partitions, which init_db/partitions.ts splits off p_future.
+CREATE TABLE IF NOT EXISTS app_logs (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  log_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'UUIDv7 made by the program',
+  timestamp DATETIME(3) NOT NULL COMMENT 'UTC',
+  level ENUM('DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL') CHARACTER SET ascii COLLATE ascii_bin NOT NULL,
+  service VARCHAR(64) NOT NULL,
+  logger VARCHAR(128) NOT NULL COMMENT 'such as orders.payment',
+  message VARCHAR(4096) NOT NULL,
+  host VARCHAR(128) NULL,
+  module VARCHAR(255) NULL COMMENT 'file',
+  `function` VARCHAR(255) NULL,
+  line INT UNSIGNED NULL,
+  thread VARCHAR(64) NULL,
+  process VARCHAR(64) NULL COMMENT 'number or name',
+  error_type VARCHAR(128) NULL COMMENT 'what was thrown: its class or name',
+  error_message VARCHAR(1024) NULL,
+  stack MEDIUMTEXT NULL,
+  fingerprint CHAR(16) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'app_error_groups; of ERROR and CRITICAL',
+  context JSON NULL COMMENT 'free tags',
+  request_id CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'the request it was logged for',
+  trace_id VARCHAR(32) NULL,
+  user_id VARCHAR(64) NULL,
+  run_id VARCHAR(64) NULL COMMENT 'the simulator run it belongs to',
+  source VARCHAR(36) NULL COMMENT 'boot id of the publisher',
+  seq BIGINT UNSIGNED NULL COMMENT 'gapless per source',
+  extra JSON NULL COMMENT 'fields this version does not know',
+  stored_at DATETIME(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),
+  PRIMARY KEY (timestamp, log_id),
+  KEY id (id),
+  KEY level_time (level, timestamp),
+  KEY service_time (service, timestamp),
+  KEY fingerprint_time (fingerprint, timestamp)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci
+PARTITION BY RANGE COLUMNS (timestamp) (PARTITION p_future VALUES LESS THAN (MAXVALUE))
