@@ -5,6 +5,7 @@ import type { Context, Env, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { z } from "zod";
 import type { Audit } from "../contract/audit.ts";
+import type { AppLog } from "../contract/app-log.ts";
 import type { apiSettings } from "../contract/config.ts";
 import type { Metrics } from "../contract/metrics.ts";
 import { securityHeaders } from "../contract/security-headers.ts";
@@ -28,6 +29,7 @@ import { ordersRoutes } from "./routes/orders.ts";
 import { productsRoutes } from "./routes/products.ts";
 import { shopStatusRoutes } from "./routes/status.ts";
 import { usersRoutes } from "./routes/users.ts";
+import { createServicesLog } from "./services-log.ts";
 import { namedUser, Sessions } from "./sessions.ts";
 import { Shop } from "./shop.ts";
 import { createTrafficModel } from "./traffic-model.ts";
@@ -51,12 +53,21 @@ export interface AppOptions {
       Pick<z.output<typeof apiSettings>, "API_RATE_LIMIT" | "API_USER_ID" | "API_PII_KEY" | "API_REDACT">
     >;
   readonly readiness: ReadinessCheck;
+  /** Where the services' application logs go. Default: nowhere. */
+  readonly publishLog?: (record: AppLog) => unknown;
   /** Where it is said who started and ended faults. Default: nowhere. */
   readonly audit?: Audit;
 }
 
 /** The mock shop: every answer of it, refusals and failures too, becomes one record for `publish`. */
-export function createApp({ publish, metrics, settings, readiness, audit }: AppOptions): OpenAPIHono {
+export function createApp({
+  publish,
+  publishLog,
+  metrics,
+  settings,
+  readiness,
+  audit,
+}: AppOptions): OpenAPIHono {
   const { API_MODEL: model, API_SEED: seed, RUSHHOUR_INSTANCE: instance = hostname() } = settings;
   const shop = new Shop(seed);
   const sessions = new Sessions();
@@ -64,12 +75,14 @@ export function createApp({ publish, metrics, settings, readiness, audit }: AppO
   const count = countInjected(metrics.registry);
   const faults = new Faults(seed);
   const traffic = model === "realistic" ? createTrafficModel(seed) : undefined;
+  const logServices = publishLog && createServicesLog(publishLog, instance);
   const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
 
   app.use(
     requestLog(
-      (record) => {
+      (record, c) => {
         counters.count(record);
+        logServices?.(record, c);
         return publish(record);
       },
       {

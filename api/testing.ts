@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import type { AppLog } from "../contract/app-log.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../contract/http-limits.ts";
 import { listen } from "../contract/listen.ts";
 import { createMetrics } from "../contract/metrics.ts";
@@ -12,9 +13,11 @@ export function openTestShop(
   readiness: AppOptions["readiness"] = () => ({ kafka: { ready: true } }),
 ) {
   const records: RequestLog[] = [];
+  const lines: AppLog[] = [];
   const metrics = createMetrics();
   const app = createApp({
     publish: (record) => records.push(record),
+    publishLog: (line) => lines.push(line),
     metrics,
     settings: {
       API_MODEL: "off",
@@ -42,7 +45,7 @@ export function openTestShop(
     return { status: response.status, headers: response.headers, answer, text };
   }
 
-  return { app, ask, metrics, records };
+  return { app, ask, metrics, records, lines };
 }
 
 /** {@link openTestShop} on a free port of 127.0.0.1, closed when the test ends. */

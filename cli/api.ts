@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { Command } from "commander";
 import type { z } from "zod";
 import { createApp } from "../api/app.ts";
+import { APP_LOG } from "../contract/app-log.ts";
 import { apiSettings, readSettings, spoolRoot } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
 import { listen } from "../contract/listen.ts";
@@ -97,7 +98,15 @@ async function serveApi(options: Options): Promise<void> {
     return { kafka: publishing.ready ? probe.state() : publishing };
   };
   const trail = openAuditTrail(kafkaOf(settings), log);
-  const app = createApp({ publish: publisher.publish, metrics, settings, readiness, audit: trail.audit });
+  const publishLog = publisher.publishOf(APP_LOG);
+  const app = createApp({
+    publish: publisher.publish,
+    publishLog,
+    metrics,
+    settings,
+    readiness,
+    audit: trail.audit,
+  });
   try {
     const server = await listen(app, {
       ...{ service: "api", host: settings.API_HOST, port: settings.API_PORT, metrics },

@@ -12,7 +12,6 @@ import {
   type Level,
   type RequestLog,
 } from "../../contract/request-log.ts";
-import type { Publish } from "../../producer/publish.ts";
 import { pseudonym, redactSecrets } from "./redact.ts";
 
 export interface RequestLogOptions {
@@ -45,6 +44,9 @@ export interface RequestLogOptions {
   readonly extra?: (c: Context) => Readonly<Record<string, unknown>> | undefined;
 }
 
+/** As `Publish` of a publisher; may also look at the request. */
+type PublishOf = (record: RequestLog, c: Context) => unknown;
+
 /**
  * Hono middleware: hands one {@link RequestLog} to `publish` for every response, be it a 404, a 405, an uncaught exception, a
  * streamed body or a request whose client left, and sets `x-request-id`, the record's identity, on the response.
@@ -55,7 +57,7 @@ export interface RequestLogOptions {
  * been read. A body that breaks on its way counts as 500. A thrown non-Error is passed on as an Error, because Hono's
  * `onError` sees only those.
  */
-export function requestLog(publish: Publish, options: RequestLogOptions = {}): MiddlewareHandler {
+export function requestLog(publish: PublishOf, options: RequestLogOptions = {}): MiddlewareHandler {
   const describe = describer(options);
   let hasComplained = false;
   const complain = (reason: unknown) => {
@@ -73,7 +75,7 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
       const error = broken ?? c.error ?? thrown;
       try {
         const log = describe(c, { requestId, startedMs, elapsedMs, statusCode, bytesOut, error });
-        return publish(log);
+        return publish(log, c);
       } catch (reason) {
         complain(reason); // not the client's trouble, and in a "close" listener it would end the process
       }

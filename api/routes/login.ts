@@ -1,6 +1,7 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import { jsonBody } from "../json-body.ts";
 import { FAULTS, json, problem, PROBLEMS } from "../problem.ts";
+import { say } from "../services-log.ts";
 import { nameUser, type Sessions } from "../sessions.ts";
 import type { Shop } from "../shop.ts";
 
@@ -48,6 +49,10 @@ export function loginRoutes(shop: Shop, sessions: Sessions): OpenAPIHono {
     const { username, password } = c.req.valid("json");
     const userId = userIdOf.get(username);
     if (userId === undefined || password !== DEMO_PASSWORD) {
+      say(c, {
+        ...{ level: "warn", logger: "auth", function: "login", message: "sign-in refused" },
+        fields: { module: "api/routes/login.ts", is_known: userId !== undefined },
+      });
       return problem(c, 401, "BAD_CREDENTIALS", "username or password is wrong");
     }
     nameUser(c, userId);
