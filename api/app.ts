@@ -5,6 +5,7 @@ import { routePath } from "hono/route";
 import { Counter } from "prom-client";
 import type { z } from "zod";
 import type { Audit } from "../contract/audit.ts";
+import type { AppLog } from "../contract/app-log.ts";
 import { SHOP_SERVICES, type apiSettings, type ShopService } from "../contract/config.ts";
 import type { Metrics } from "../contract/metrics.ts";
 import { securityHeaders } from "../contract/security-headers.ts";
@@ -35,6 +36,7 @@ import { productsRoutes } from "./routes/products.ts";
 import { sessionRoutes } from "./routes/session.ts";
 import { shopStatusRoutes } from "./routes/status.ts";
 import { usersRoutes } from "./routes/users.ts";
+import { createServicesLog } from "./services-log.ts";
 import { namedUser, Sessions } from "./sessions.ts";
 import { Shop } from "./shop.ts";
 import { Stock } from "./stock.ts";
@@ -72,13 +74,15 @@ export interface AppOptions {
   readonly readiness: ReadinessCheck;
   /** What this process shares with others: sessions that ended, cached products, stock. Default: nothing. */
   readonly redis?: Redis | undefined;
+  /** Where the services' application logs go. Default: nowhere. */
+  readonly publishLog?: (record: AppLog) => unknown;
   /** Where it is said who started and ended faults. Default: nowhere. */
   readonly audit?: Audit;
 }
 
 /** The mock shop: every answer of it, refusals and failures too, becomes one record for `publish`. */
 export function createApp(options: AppOptions): OpenAPIHono {
-  const { publish, sink, metrics, settings, readiness, redis, audit } = options;
+  const { publish, publishLog, sink, metrics, settings, readiness, redis, audit } = options;
   const { API_MODEL: model, API_SEED: seed, RUSHHOUR_INSTANCE: instance = hostname() } = settings;
   const { API_SERVICE: services = SHOP_SERVICES } = settings;
   const cache = new ProductCache(seed, metrics.registry, redis);
@@ -89,12 +93,14 @@ export function createApp(options: AppOptions): OpenAPIHono {
   const faults = new Faults(seed);
   const traffic = model === "realistic" ? createTrafficModel(seed) : undefined;
   const behave = behaviourOf(traffic);
+  const logServices = publishLog && createServicesLog(publishLog, instance);
   const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
 
   app.use(
     requestLog(
-      (record) => {
+      (record, c) => {
         counters.count(record);
+        logServices?.(record, c);
         return publish(record);
       },
       {

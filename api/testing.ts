@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import type { AppLog } from "../contract/app-log.ts";
 import { HTTP_LIMITS, type HttpLimits } from "../contract/http-limits.ts";
 import { listen } from "../contract/listen.ts";
 import { createMetrics } from "../contract/metrics.ts";
@@ -22,9 +23,11 @@ export function openTestShop(
 ) {
   const records: RequestLog[] = [];
   const ingested: { kind: string; record: object }[] = [];
+  const lines: AppLog[] = [];
   const metrics = createMetrics();
   const app = createApp({
     publish: (record) => records.push(record),
+    publishLog: (line) => lines.push(line),
     sink: {
       publishOf:
         ({ name: kind }) =>
@@ -62,7 +65,7 @@ export function openTestShop(
     return { status: response.status, headers: response.headers, answer, text };
   }
 
-  return { app, ask, ingested, metrics, records };
+  return { app, ask, ingested, lines, metrics, records };
 }
 
 /** Signs the user in. @returns the header that says so */

@@ -3,6 +3,7 @@ import { Command } from "commander";
 import type { z } from "zod";
 import { createApp } from "../api/app.ts";
 import { openRedis } from "../api/redis.ts";
+import { APP_LOG } from "../contract/app-log.ts";
 import { apiSettings, readSettings, spoolRoot } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
 import { listen } from "../contract/listen.ts";
@@ -112,8 +113,9 @@ async function serveApi(options: Options): Promise<void> {
     };
   };
   const trail = openAuditTrail(kafkaOf(settings), log);
+  const { publish, publishOf } = publisher;
   const app = createApp({
-    ...{ publish: publisher.publish, sink: publisher, audit: trail.audit },
+    ...{ publish, publishLog: publishOf(APP_LOG), sink: publisher, audit: trail.audit },
     ...{ metrics, settings, readiness, redis },
   });
   try {

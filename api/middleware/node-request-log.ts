@@ -6,7 +6,7 @@ import {
   answerOf,
   describer,
   errorFrom,
-  handingTo,
+  complainingOnce,
   type Asked,
   type RecordOptions,
 } from "./request-record.ts";
@@ -37,7 +37,7 @@ export function nodeRequestLog<R extends NodeRequest = NodeRequest>(
   options: NodeRequestLogOptions<R> = {},
 ): (request: R, response: NodeResponse, next: () => unknown) => unknown {
   const describe = describer(options);
-  const handOver = handingTo(publish);
+  const safely = complainingOnce();
   return function nodeRequestLog(request, response, next) {
     const startedMs = Date.now();
     const clockMs = performance.now(); // monotonic
@@ -53,9 +53,8 @@ export function nodeRequestLog<R extends NodeRequest = NodeRequest>(
       // Frameworks answer with an error of their own making where a client was wrong.
       const isExpected = broken === undefined && statusCode < 500;
       const outcome = { requestId, startedMs, elapsedMs, statusCode, bytesOut, error, isExpected };
-      return handOver(() =>
-        describe(request, askedOf(incoming, url, endpointOf(route, request, statusCode)), outcome),
-      );
+      const asked = askedOf(incoming, url, endpointOf(route, request, statusCode));
+      return safely(() => publish(describe(request, asked, outcome)));
     };
     outgoing.setHeader("x-request-id", requestId);
     if (options.writeAhead) beforeEnd(outgoing, record);

@@ -3,12 +3,14 @@ import type { Context, MiddlewareHandler } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import { requestIdAt } from "../../contract/request-id.ts";
-import { CLIENT_CLOSED_REQUEST, UNMATCHED } from "../../contract/request-log.ts";
-import type { Publish } from "../../producer/publish.ts";
-import { describer, errorFrom, handingTo, type Asked, type RecordOptions } from "./request-record.ts";
+import { CLIENT_CLOSED_REQUEST, UNMATCHED, type RequestLog } from "../../contract/request-log.ts";
+import { complainingOnce, describer, errorFrom, type Asked, type RecordOptions } from "./request-record.ts";
 import { beforeEnd, whenClosed, type Done } from "./response-end.ts";
 
 export type RequestLogOptions = RecordOptions<Context>;
+
+/** As `Publish` of a publisher; may also look at the request. */
+type PublishOf = (record: RequestLog, c: Context) => unknown;
 
 /**
  * Hono middleware: hands one {@link RequestLog} to `publish` for every response, be it a 404, a 405, an uncaught exception, a
@@ -20,9 +22,9 @@ export type RequestLogOptions = RecordOptions<Context>;
  * been read. A body that breaks on its way counts as 500. A thrown non-Error is passed on as an Error, because Hono's
  * `onError` sees only those.
  */
-export function requestLog(publish: Publish, options: RequestLogOptions = {}): MiddlewareHandler {
+export function requestLog(publish: PublishOf, options: RequestLogOptions = {}): MiddlewareHandler {
   const describe = describer(options);
-  const handOver = handingTo(publish);
+  const safely = complainingOnce();
   return async function requestLog(c, next) {
     const startedMs = Date.now();
     const clockMs = performance.now(); // monotonic
@@ -34,7 +36,7 @@ export function requestLog(publish: Publish, options: RequestLogOptions = {}): M
       const error = broken ?? c.error ?? thrown;
       const isExpected = error instanceof HTTPException;
       const outcome = { requestId, startedMs, elapsedMs, statusCode, bytesOut, error, isExpected };
-      return handOver(() => describe(c, askedOf(c, statusCode), outcome));
+      return safely(() => publish(describe(c, askedOf(c, statusCode), outcome), c));
     };
     const outgoing = (c.env as { outgoing?: ServerResponse } | undefined)?.outgoing;
     if (outgoing) {

@@ -6,7 +6,6 @@ import {
   type Level,
   type RequestLog,
 } from "../../contract/request-log.ts";
-import type { Publish } from "../../producer/publish.ts";
 import { pseudonym, redactSecrets } from "./redact.ts";
 
 /** @template C what the framework knows of a request: the functions are asked with it, when the response is done */
@@ -142,14 +141,14 @@ export function errorFrom(thrown: unknown): Error {
 }
 
 /**
- * Publishes what is described. Neither may throw on: it is not the client's trouble, and in a "close" listener it would end the
- * process. The first time it is complained of.
+ * Runs what describes and publishes a response. It may not throw on: that is not the client's trouble, and in a "close" listener it would
+ * end the process. The first time it is complained of.
  */
-export function handingTo(publish: Publish): (describe: () => RequestLog) => unknown {
+export function complainingOnce(): (work: () => unknown) => unknown {
   let hasComplained = false;
-  return (describe) => {
+  return (work) => {
     try {
-      return publish(describe());
+      return work();
     } catch (reason) {
       if (!hasComplained)
         process.emitWarning(`a response was not logged, as publish threw: ${textOf(reason)}`);

@@ -2,10 +2,13 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { jsonBody } from "../json-body.ts";
 import { FAULTS, json, problem, PROBLEMS } from "../problem.ts";
+import { say } from "../services-log.ts";
 import { MAX_ORDERS } from "../shop.ts";
 import type { Refusal, Shop } from "../shop.ts";
 import { ORDERS_PER_DELIVERY } from "../stock.ts";
 import { IdParam, Page, PageOf } from "./paging.ts";
+
+const MODULE = "api/routes/orders.ts";
 
 /** The greatest whole number that JavaScript tells from its neighbours; what is beyond is refused, so it is documented. */
 const MAX_ID = Number.MAX_SAFE_INTEGER;
@@ -138,6 +141,11 @@ export function ordersRoutes(shop: Shop, declinesPayment: () => boolean): OpenAP
       const { user_id, items } = c.req.valid("json");
       const order = await shop.placeOrder(user_id, items);
       if ("refused" in order) return explain(c, order);
+      const { order_id, total_cents } = order;
+      say(c, {
+        ...{ level: "info", logger: "orders", function: "placeOrder", message: `order ${order_id} placed` },
+        fields: { module: MODULE, order_id, total_cents, items },
+      });
       c.header("location", `/orders/${order.order_id}`);
       return c.json({ message: "order placed", order_id: order.order_id }, 201);
     })
@@ -155,6 +163,12 @@ export function ordersRoutes(shop: Shop, declinesPayment: () => boolean): OpenAP
       const declined = declinesPayment() || (method === "gift_card" && order.total_cents > GIFT_CARD_CENTS);
       order.status = declined ? "payment_declined" : "paid";
       if (declined) {
+        const { total_cents } = order;
+        const message = `payment of order ${id} declined`;
+        say(c, {
+          ...{ level: "warn", logger: "orders.payment", function: "payOrder", message },
+          fields: { module: MODULE, order_id: order.order_id, total_cents, method },
+        });
         return problem(c, 402, "PAYMENT_DECLINED", `the payment of order ${id} by ${method} was declined`);
       }
       return c.json({ message: "order paid", order_id: order.order_id, status: order.status }, 200);
@@ -174,6 +188,10 @@ function explain(c: Context, refusal: Refusal) {
     case "out_of_stock": {
       const { product, wanted, left } = refusal;
       const message = `${wanted} of ${product.name} wanted, ${left} in stock`;
+      say(c, {
+        ...{ level: "warn", logger: "orders", function: "placeOrder", message: `out of stock: ${message}` },
+        fields: { module: MODULE, product_id: product.id, wanted, stock: left },
+      });
       return problem(c, 409, "OUT_OF_STOCK", message);
     }
   }

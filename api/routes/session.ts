@@ -2,6 +2,7 @@ import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { jsonBody } from "../json-body.ts";
 import { FAULTS, json, problem, PROBLEMS } from "../problem.ts";
+import { say } from "../services-log.ts";
 import { ACCESS_S, nameUser, REFRESH_S, type Session, type Sessions } from "../sessions.ts";
 import type { Shop } from "../shop.ts";
 
@@ -107,6 +108,10 @@ export function sessionRoutes(shop: Shop, sessions: Sessions): OpenAPIHono {
       const { username, password } = c.req.valid("json");
       const userId = userIdOf.get(username);
       if (userId === undefined || password !== DEMO_PASSWORD) {
+        say(c, {
+          ...{ level: "warn", logger: "auth", function: "login", message: "sign-in refused" },
+          fields: { module: "api/routes/session.ts", is_known: userId !== undefined },
+        });
         return problem(c, 401, "BAD_CREDENTIALS", "username or password is wrong");
       }
       nameUser(c, userId);
