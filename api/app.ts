@@ -10,6 +10,7 @@ import type { Metrics } from "../contract/metrics.ts";
 import { securityHeaders } from "../contract/security-headers.ts";
 import type { ReadinessCheck } from "../contract/status.ts";
 import type { Publish } from "../producer/publish.ts";
+import type { Publisher } from "../producer/publisher.ts";
 import { createCounters } from "./counters.ts";
 import { Faults } from "./faults.ts";
 import { adminGuard } from "./middleware/admin-guard.ts";
@@ -18,8 +19,10 @@ import { countInjected } from "./middleware/injected.ts";
 import { limitRate, remoteAddressOf } from "./middleware/rate-limit.ts";
 import { masked, requestLog } from "./middleware/request-log.ts";
 import { obeySimHeaders } from "./middleware/sim-headers.ts";
+import { shownUser, type UserIds } from "./origin.ts";
 import { answerThrown, problem, refuseInvalid } from "./problem.ts";
 import { docsRoutes } from "./routes/docs.ts";
+import { eventsRoutes } from "./routes/events.ts";
 import { faultsRoutes, type AuditFault } from "./routes/faults.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
 import { loginRoutes } from "./routes/login.ts";
@@ -27,14 +30,19 @@ import { metricsRoutes } from "./routes/metrics.ts";
 import { ordersRoutes } from "./routes/orders.ts";
 import { productsRoutes } from "./routes/products.ts";
 import { shopStatusRoutes } from "./routes/status.ts";
+import { uiRoutes } from "./routes/ui.ts";
 import { usersRoutes } from "./routes/users.ts";
 import { namedUser, Sessions } from "./sessions.ts";
+import { shopEvents } from "./shop-events.ts";
 import { Shop } from "./shop.ts";
 import { createTrafficModel } from "./traffic-model.ts";
 import type { TrafficModel } from "./traffic-model.ts";
+import { uiEventMaker } from "./ui-events.ts";
 
 export interface AppOptions {
   readonly publish: Publish;
+  /** Where events go. */
+  readonly sink: Pick<Publisher, "publishOf" | "hasRoom">;
   readonly metrics: Metrics;
   readonly settings: Pick<
     z.output<typeof apiSettings>,
@@ -46,6 +54,7 @@ export interface AppOptions {
     | "API_SIM_HEADERS"
     | "RUSHHOUR_INSTANCE"
     | "RUSHHOUR_SPOOL"
+    | "API_BUTTONS"
   > &
     Partial<
       Pick<z.output<typeof apiSettings>, "API_RATE_LIMIT" | "API_USER_ID" | "API_PII_KEY" | "API_REDACT">
@@ -56,7 +65,7 @@ export interface AppOptions {
 }
 
 /** The mock shop: every answer of it, refusals and failures too, becomes one record for `publish`. */
-export function createApp({ publish, metrics, settings, readiness, audit }: AppOptions): OpenAPIHono {
+export function createApp({ publish, sink, metrics, settings, readiness, audit }: AppOptions): OpenAPIHono {
   const { API_MODEL: model, API_SEED: seed, RUSHHOUR_INSTANCE: instance = hostname() } = settings;
   const shop = new Shop(seed);
   const sessions = new Sessions();
@@ -64,6 +73,7 @@ export function createApp({ publish, metrics, settings, readiness, audit }: AppO
   const count = countInjected(metrics.registry);
   const faults = new Faults(seed);
   const traffic = model === "realistic" ? createTrafficModel(seed) : undefined;
+  const userOf = (c: Context) => (namedUser(c) ?? sessions.userId(c.req.header("authorization")))?.toString();
   const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
 
   app.use(
@@ -75,7 +85,7 @@ export function createApp({ publish, metrics, settings, readiness, audit }: AppO
       {
         service: serviceOf,
         instance,
-        userId: (c) => (namedUser(c) ?? sessions.userId(c.req.header("authorization")))?.toString(),
+        userId: userOf,
         isDebug: (c) => isDebugRoute(routePath(c, -1)),
         extra: incidentOf,
         maskIp: settings.API_MASK_IP === "yes",
@@ -105,10 +115,20 @@ export function createApp({ publish, metrics, settings, readiness, audit }: AppO
   app.route("/", productsRoutes(shop));
   app.route(
     "/",
-    ordersRoutes(shop, () => traffic?.declinesPayment() ?? false),
+    ordersRoutes(
+      shop,
+      () => traffic?.declinesPayment() ?? false,
+      shopEvents(sink.publishOf, userIdsOf(settings)),
+    ),
   );
   app.route("/", inventoryRoutes(shop));
   app.route("/", loginRoutes(shop, sessions));
+  const toUiEvent = uiEventMaker({
+    userOf: (c) => shownUser(userOf(c), userIdsOf(settings)),
+    redact: settings.API_REDACT === "on",
+  });
+  app.route("/", eventsRoutes(sink, toUiEvent));
+  app.route("/", uiRoutes(settings.API_BUTTONS));
   app.route("/", shopStatusRoutes({ shop, instance, model, seed, metrics, readiness }));
   app.route("/", metricsRoutes(counters));
   app.route("/", faultsRoutes(faults, auditOf(settings, audit)));
@@ -130,7 +150,7 @@ function auditOf({ API_MASK_IP }: AppOptions["settings"], audit: Audit | undefin
   };
 }
 
-function userIdsOf({ API_USER_ID: choice = "keep", API_PII_KEY: hashKey }: AppOptions["settings"]) {
+function userIdsOf({ API_USER_ID: choice = "keep", API_PII_KEY: hashKey }: AppOptions["settings"]): UserIds {
   return choice === "hash" ? { hashKey: hashKey! } : choice; // readSettings asks for the key
 }
 
@@ -151,9 +171,11 @@ function serviceOf(c: Context): string {
   const template = routePath(c, -1);
   if (template.endsWith("/payment")) return "payments";
   const [, first = ""] = template.split("/");
+  if (UI_PATHS.has(first)) return "ui";
   return first === "login" ? "auth" : SHOP_SERVICES.has(first) ? first : "api";
 }
 
+const UI_PATHS: ReadonlySet<string> = new Set(["ui", "events", "producer"]);
 const SHOP_SERVICES: ReadonlySet<string> = new Set(["users", "products", "orders", "inventory"]);
 
 /** Delays and fails requests as the model says, before the shop sees them. */

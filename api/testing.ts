@@ -10,11 +10,21 @@ import type { AppOptions } from "./app.ts";
 export function openTestShop(
   settings: Partial<AppOptions["settings"]> = {},
   readiness: AppOptions["readiness"] = () => ({ kafka: { ready: true } }),
+  sink: Partial<AppOptions["sink"]> = {},
 ) {
   const records: RequestLog[] = [];
+  const events: { kind: string; record: object }[] = [];
   const metrics = createMetrics();
   const app = createApp({
     publish: (record) => records.push(record),
+    sink: {
+      publishOf:
+        ({ name: kind }) =>
+        (record) =>
+          events.push({ kind, record }) > 0,
+      hasRoom: () => true,
+      ...sink,
+    },
     metrics,
     settings: {
       API_MODEL: "off",
@@ -22,6 +32,7 @@ export function openTestShop(
       API_MASK_IP: "no",
       API_HOST: "127.0.0.1",
       API_SIM_HEADERS: "off",
+      API_BUTTONS: [{ label: "Enroll Now", name: "enroll-now" }],
       RUSHHOUR_SPOOL: "off",
       RUSHHOUR_INSTANCE: "api-test",
       ...settings,
@@ -42,7 +53,7 @@ export function openTestShop(
     return { status: response.status, headers: response.headers, answer, text };
   }
 
-  return { app, ask, metrics, records };
+  return { app, ask, events, metrics, records };
 }
 
 /** {@link openTestShop} on a free port of 127.0.0.1, closed when the test ends. */

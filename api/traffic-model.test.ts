@@ -72,7 +72,7 @@ test("A-8: every route fails now and then, and a usual mix of requests between 1
   let errors = 0.03 * requestsOf["POST /orders/:id/payment"]!; // declined
   for (const { route, crash, unavailable, rateLimited } of ROUTE_MODELS) {
     expect(crash * unavailable * rateLimited).toBeGreaterThan(0);
-    errors += (crash + unavailable + rateLimited) * requestsOf[route]!;
+    errors += (crash + unavailable + rateLimited) * (requestsOf[route] ?? 0);
   }
   expect(errors).toBeGreaterThan(1); // of 100 requests
   expect(errors).toBeLessThan(2);

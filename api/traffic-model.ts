@@ -43,6 +43,9 @@ const ROWS: readonly Row[] = [
   ["POST /orders/:id/payment",     85, 0.50, 0.030, 0.0100, 0.0160, 0.0040, "PaymentGatewayError: connection was reset while waiting for the bank"],
   ["GET /inventory",               11, 0.40, 0.010, 0.0020, 0.0040, 0.0040, "WarehouseError: inventory: stock feed sent a truncated page"],
   ["POST /login",                  45, 0.30, 0.010, 0.0020, 0.0040, 0.0160, "KeyStoreError: auth: signing key is being rotated"],
+  ["POST /events",                  5, 0.35, 0.005, 0.0010, 0.0020, 0.0010, "EventStoreError: ui: the collector closed the connection"],
+  ["POST /producer/event/funny",    5, 0.35, 0.005, 0.0010, 0.0020, 0.0010, "EventStoreError: ui: the collector closed the connection"],
+  ["POST /producer/event/serious",  5, 0.35, 0.005, 0.0010, 0.0020, 0.0010, "EventStoreError: ui: the collector closed the connection"],
 ];
 
 /** Reads are quick and mostly well, writes slower and frailer, payment the worst: 1 to 2 % errors over a usual mix. */

@@ -97,7 +97,8 @@ async function serveApi(options: Options): Promise<void> {
     return { kafka: publishing.ready ? probe.state() : publishing };
   };
   const trail = openAuditTrail(kafkaOf(settings), log);
-  const app = createApp({ publish: publisher.publish, metrics, settings, readiness, audit: trail.audit });
+  const { publish } = publisher;
+  const app = createApp({ publish, sink: publisher, metrics, settings, readiness, audit: trail.audit });
   try {
     const server = await listen(app, {
       ...{ service: "api", host: settings.API_HOST, port: settings.API_PORT, metrics },

@@ -5,6 +5,7 @@ import {
   broken,
   happenedMs,
   identity,
+  idText,
   numbering,
   text,
   unknownFields,
@@ -127,7 +128,7 @@ export function appLogRow(
       ...exception,
       fingerprint: isError ? errorFingerprint(exception.error_type, message, exception.stack) : null,
       context: contextOf(fields["context"]),
-      request_id: idOf(fields["request_id"]),
+      request_id: idText(fields["request_id"]),
       trace_id: cut("trace_id"),
       user_id: cut("user_id"),
       run_id: cut("run_id"),
@@ -211,6 +212,3 @@ function contextOf(value: unknown): string | null {
     json.length <= CONTEXT_CHARACTERS ? json : JSON.stringify({ cut: json.slice(0, CONTEXT_CHARACTERS) }),
   );
 }
-
-const idOf = (value: unknown): string | null =>
-  typeof value === "string" && /^[\x21-\x7e]{1,36}$/.test(value) ? value : null;
