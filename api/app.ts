@@ -22,10 +22,12 @@ import { limitRate, remoteAddressOf } from "./middleware/rate-limit.ts";
 import { requestLog } from "./middleware/request-log.ts";
 import { masked } from "./middleware/request-record.ts";
 import { obeySimHeaders } from "./middleware/sim-headers.ts";
+import { shownUser, type UserIds } from "./origin.ts";
 import { answerThrown, problem, refuseInvalid } from "./problem.ts";
 import { ProductCache } from "./product-cache.ts";
 import type { Redis } from "./redis.ts";
 import { docsRoutes } from "./routes/docs.ts";
+import { eventsRoutes } from "./routes/events.ts";
 import { faultsRoutes, type AuditFault } from "./routes/faults.ts";
 import { ingestRoutes } from "./routes/ingest.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
@@ -35,16 +37,19 @@ import { answerStatus, otlpRoutes } from "./routes/otlp.ts";
 import { productsRoutes } from "./routes/products.ts";
 import { sessionRoutes } from "./routes/session.ts";
 import { shopStatusRoutes } from "./routes/status.ts";
+import { uiRoutes } from "./routes/ui.ts";
 import { usersRoutes } from "./routes/users.ts";
 import { createServicesLog } from "./services-log.ts";
 import { namedUser, Sessions } from "./sessions.ts";
+import { shopEvents } from "./shop-events.ts";
 import { Shop } from "./shop.ts";
 import { Stock } from "./stock.ts";
 import { createTrafficModel } from "./traffic-model.ts";
+import { uiEventMaker } from "./ui-events.ts";
 
 export interface AppOptions {
   readonly publish: Publish;
-  /** Where records go that other programs send. */
+  /** Where events go, and records that other programs send. */
   readonly sink: Sink;
   readonly metrics: Metrics;
   readonly settings: Pick<
@@ -58,6 +63,7 @@ export interface AppOptions {
     | "RUSHHOUR_INSTANCE"
     | "API_INGEST_RATE"
     | "RUSHHOUR_SPOOL"
+    | "API_BUTTONS"
   > &
     Partial<
       Pick<
@@ -94,6 +100,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
   const traffic = model === "realistic" ? createTrafficModel(seed) : undefined;
   const behave = behaviourOf(traffic);
   const logServices = publishLog && createServicesLog(publishLog, instance);
+  const userOf = (c: Context) => (namedUser(c) ?? sessions.userId(c.req.header("authorization")))?.toString();
   const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
 
   app.use(
@@ -106,7 +113,7 @@ export function createApp(options: AppOptions): OpenAPIHono {
       {
         service: serviceOf,
         instance,
-        userId: (c) => (namedUser(c) ?? sessions.userId(c.req.header("authorization")))?.toString(),
+        userId: userOf,
         isDebug: (c) => isDebugRoute(routePath(c, -1)),
         extra: incidentOf,
         maskIp: settings.API_MASK_IP === "yes",
@@ -152,14 +159,22 @@ export function createApp(options: AppOptions): OpenAPIHono {
   ];
   for (const path of ["/ingest/*", "/v1/*"]) app.use(path, ...ingestGuards);
 
+  const declines = () => traffic?.declinesPayment() ?? false;
+  const announce = shopEvents(sink.publishOf, userIdsOf(settings));
   const routes: Readonly<Record<ShopService, () => OpenAPIHono>> = {
     users: () => usersRoutes(shop),
     products: () => productsRoutes(shop, cache, behave),
-    orders: () => ordersRoutes(shop, () => traffic?.declinesPayment() ?? false),
+    orders: () => ordersRoutes(shop, declines, announce),
     inventory: () => inventoryRoutes(shop),
     auth: () => sessionRoutes(shop, sessions),
   };
   for (const service of services) app.route("/", routes[service]());
+  const toUiEvent = uiEventMaker({
+    userOf: (c) => shownUser(userOf(c), userIdsOf(settings)),
+    redact: settings.API_REDACT === "on",
+  });
+  app.route("/", eventsRoutes(sink, toUiEvent));
+  app.route("/", uiRoutes(settings.API_BUTTONS));
   app.route("/", shopStatusRoutes({ shop, services, instance, model, seed, metrics, readiness }));
   app.route("/", metricsRoutes(counters));
   app.route("/", faultsRoutes(faults, auditOf(settings, audit)));
@@ -188,7 +203,7 @@ function auditOf({ API_MASK_IP }: AppOptions["settings"], audit: Audit | undefin
   };
 }
 
-function userIdsOf({ API_USER_ID: choice = "keep", API_PII_KEY: hashKey }: AppOptions["settings"]) {
+function userIdsOf({ API_USER_ID: choice = "keep", API_PII_KEY: hashKey }: AppOptions["settings"]): UserIds {
   return choice === "hash" ? { hashKey: hashKey! } : choice; // readSettings asks for the key
 }
 
@@ -217,6 +232,7 @@ function serviceOf(c: Context): string {
 const SERVICE_OF: ReadonlyMap<string, string> = new Map([
   ...["users", "products", "orders", "inventory"].map((name) => [name, name] as const),
   ...["login", "session"].map((name) => [name, "auth"] as const),
+  ...["ui", "events", "producer"].map((name) => [name, "ui"] as const),
 ]);
 
 /**

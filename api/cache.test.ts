@@ -96,7 +96,8 @@ describe("E-8: with the realistic model", () => {
     throw new Error("no seed below 1,000,000 does that");
   }
 
-  test("a hit takes a share of the drawn delay", async () => {
+  // Whatever stalls the machine for a tenth of a second makes a hit as slow as a miss.
+  test("a hit takes a share of the drawn delay", { retry: 3 }, async () => {
     let drawnMs = 0;
     const API_SEED = seedWhere(({ delayMs, fault }) => fault === undefined && (drawnMs = delayMs) > 100);
     const { ask, records } = openTestShop({ API_MODEL: "realistic", API_SEED });

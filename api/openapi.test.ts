@@ -24,9 +24,12 @@ describe("the OpenAPI document", () => {
       "GET /status",
       "GET /users",
       "GET /users/{id}",
+      "POST /events",
       "POST /login",
       "POST /orders",
       "POST /orders/{id}/payment",
+      "POST /producer/event/funny",
+      "POST /producer/event/serious",
       "POST /session/refresh",
     ]);
   });

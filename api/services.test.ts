@@ -14,13 +14,14 @@ const ROUTES: Readonly<Record<ShopService, readonly string[]>> = {
   inventory: ["/inventory"],
   auth: ["/login", "/session", "/session/refresh"],
 };
+const EVENTS = ["/events", "/producer/event/funny", "/producer/event/serious"];
 const OPERATION = ["/health", "/health/live", "/health/ready", "/metrics", "/metrics.json", "/status"];
 
 describe("E-7: a service by itself", () => {
   test.each(SHOP_SERVICES)("%s serves and documents its own routes", async (service) => {
     const { ask } = only(service);
     const { paths } = (await ask("GET", "/openapi.json")).answer as Document;
-    expect(Object.keys(paths).sort()).toEqual([...ROUTES[service], ...OPERATION].sort());
+    expect(Object.keys(paths).sort()).toEqual([...ROUTES[service], ...EVENTS, ...OPERATION].sort());
     expect((await ask("GET", "/status")).answer).toMatchObject({ services: [service], users: 500 });
     for (const path of ["/health", "/metrics", "/docs", "/__admin/faults"])
       expect((await ask("GET", path)).status).toBe(200);

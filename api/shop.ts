@@ -67,12 +67,19 @@ export class Shop {
   /** Newest first: `limit` orders after leaving out the `offset` newest. */
   newestOrders(limit: number, offset: number): Order[] {
     const orders: Order[] = [];
-    for (let id = this.#newestOrderId - offset; orders.length < limit; id--) {
+    const oldestId = Math.max(1, this.#newestOrderId - MAX_ORDERS + 1);
+    let left = offset;
+    for (let id = this.#newestOrderId; id >= oldestId && orders.length < limit; id--) {
       const order = this.#orders.get(id);
-      if (order === undefined) break; // ids have no holes, so this is the end of what is kept
-      orders.push(order);
+      if (order === undefined) continue; // withdrawn
+      if (left-- <= 0) orders.push(order);
     }
     return orders;
+  }
+
+  /** Forgets an order that must not stand. What it took from the shelf comes back with the next delivery. */
+  withdraw({ order_id }: Order): void {
+    this.#orders.delete(order_id);
   }
 
   /** The products with what is left of them. */

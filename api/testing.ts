@@ -22,7 +22,7 @@ export function openTestShop(
   { redis, sink }: Outside = {},
 ) {
   const records: RequestLog[] = [];
-  const ingested: { kind: string; record: object }[] = [];
+  const taken: { kind: string; record: object }[] = []; // of every further kind
   const lines: AppLog[] = [];
   const metrics = createMetrics();
   const app = createApp({
@@ -32,7 +32,7 @@ export function openTestShop(
       publishOf:
         ({ name: kind }) =>
         (record) =>
-          ingested.push({ kind, record }) > 0,
+          taken.push({ kind, record }) > 0,
       hasRoom: () => true,
       ...sink,
     },
@@ -44,6 +44,7 @@ export function openTestShop(
       API_HOST: "127.0.0.1",
       API_SIM_HEADERS: "off",
       API_INGEST_RATE: 1_000_000,
+      API_BUTTONS: [{ label: "Enroll Now", name: "enroll-now" }],
       RUSHHOUR_SPOOL: "off",
       RUSHHOUR_INSTANCE: "api-test",
       ...settings,
@@ -65,7 +66,7 @@ export function openTestShop(
     return { status: response.status, headers: response.headers, answer, text };
   }
 
-  return { app, ask, ingested, lines, metrics, records };
+  return { app, ask, lines, metrics, records, taken };
 }
 
 /** Signs the user in. @returns the header that says so */

@@ -46,6 +46,9 @@ const ROWS: readonly Row[] = [
   ["GET /session",                  3, 0.30, 0.005, 0.0020, 0.0020, 0.0010, "SessionError: auth: session store answered for another session"],
   ["POST /session/refresh",        12, 0.30, 0.010, 0.0020, 0.0040, 0.0040, "KeyStoreError: auth: signing key is being rotated"],
   ["DELETE /session",               6, 0.30, 0.005, 0.0020, 0.0030, 0.0010, "SessionError: auth: session store refused the write"],
+  ["POST /events",                  5, 0.35, 0.005, 0.0010, 0.0020, 0.0010, "EventStoreError: ui: the collector closed the connection"],
+  ["POST /producer/event/funny",    5, 0.35, 0.005, 0.0010, 0.0020, 0.0010, "EventStoreError: ui: the collector closed the connection"],
+  ["POST /producer/event/serious",  5, 0.35, 0.005, 0.0010, 0.0020, 0.0010, "EventStoreError: ui: the collector closed the connection"],
 ];
 
 /**

@@ -25,6 +25,7 @@ import { knownPosition, loadPosition } from "./position.ts";
 import { rollupUpkeep } from "./rollup-upkeep.ts";
 import { NO_SLOWDOWN, watchSlowdown } from "./slowdown.ts";
 import { createStore, storeEntries, type Stored } from "./store.ts";
+import { exposeEventTotals } from "./ui-event-totals.ts";
 import { startUpkeep } from "./upkeep.ts";
 
 export interface ConsumerOptions extends KafkaServers {
@@ -59,11 +60,12 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const own = ownMetrics(metrics);
   const origins = countOrigins(metrics);
   const { groups, requests } = createKinds();
-  // Those that store, one that looks up positions, one incidents, one the pauses of topics and their lag.
+  // Those that store, one that looks up positions, one incidents, one the pauses of topics and their lag, one the totals of events.
   const connections = openIngestConnections(
     options.writerUrl,
-    groups.reduce((sum, { concurrency }) => sum + concurrency, 3),
+    groups.reduce((sum, { concurrency }) => sum + concurrency, 4),
   );
+  exposeEventTotals(connections, metrics);
   const rows = createStore(connections);
   const clientId = clientIdOf("rushhour-consumer", options.instance ?? hostname());
   const kafka = createKafka({ ...options, clientId });

@@ -3,7 +3,9 @@ import { audits } from "./audit.ts";
 import type { Kind } from "./kind.ts";
 import { publisherStatuses } from "./publisher-status.ts";
 import { requestLogs } from "./request-logs.ts";
+import { shopEvents } from "./shop-events.ts";
 import { simulations } from "./simulations.ts";
+import { uiEvents } from "./ui-events.ts";
 
 /** Records of one consumer group. `concurrency`: partitions stored at the same time, each on a connection of its own. */
 export interface Group {
@@ -23,7 +25,7 @@ export function createKinds(): { readonly groups: readonly Group[]; readonly req
     requests,
     groups: [
       { suffix: "", kinds: [requests], concurrency: 2 },
-      { suffix: "-records", kinds: [appLogs()], concurrency: 1 },
+      { suffix: "-records", kinds: [appLogs(), uiEvents, shopEvents], concurrency: 1 },
       { suffix: "-status", kinds: [publisherStatuses, simulations, audits], concurrency: 1 },
     ],
   };

@@ -5,6 +5,7 @@ import {
   broken,
   happenedMs,
   identity,
+  idText,
   numbering,
   text,
   trimmed,
@@ -126,7 +127,7 @@ export function appLogRow(
       ...exception,
       fingerprint: isError ? appFingerprint(appErrorGroup({ ...exception, message })) : null,
       context: contextText(fields["context"]),
-      request_id: idOf(fields["request_id"]),
+      request_id: idText(fields["request_id"]),
       trace_id: cut("trace_id"),
       user_id: cut("user_id"),
       run_id: cut("run_id"),
@@ -178,6 +179,3 @@ function contextText(value: unknown): string | null {
   const context = contextOf(value);
   return context === undefined ? null : wellFormed(JSON.stringify(context));
 }
-
-export const idOf = (value: unknown): string | null =>
-  typeof value === "string" && /^[\x21-\x7e]{1,36}$/.test(value) ? value : null;

@@ -91,6 +91,10 @@ const DAY_MS = 86_400_000;
 test("every setting has a default, but for the servers", () => {
   expect(readSettings(apiSettings, {})).toEqual({
     ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_REPLICATION: "auto", KAFKA_TLS: "off" },
+    API_BUTTONS: [
+      { label: "Enroll Now", name: "enroll-now" },
+      { label: "Buy Now", name: "buy-now" },
+    ],
     ...{ API_HOST: "127.0.0.1", API_PORT: 8000, API_INGEST_RATE: 1_000, API_MODEL: "realistic", API_SEED: 1 },
     ...{ API_MASK_IP: "no", API_USER_ID: "keep", API_REDACT: "off", API_BUFFER_RECORDS: 100_000 },
     ...{ RUSHHOUR_SPOOL: "spill", RUSHHOUR_SPOOL_MAX: 2 ** 30, RUSHHOUR_SPOOL_FSYNC: "never" },

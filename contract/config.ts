@@ -6,6 +6,7 @@ import { messageOf, RushhourError } from "./errors.ts";
 import { inOneLine } from "./harmless.ts";
 import { pemProblem } from "./tls.ts";
 import { checkTransport, kafkaTransport, mysqlTransport } from "./transport.ts";
+import { nameOfLabel } from "./ui-event.ts";
 import { ageSetting, durationSetting, rateOrMaxSetting, rateSetting, sizeSetting } from "./units.ts";
 
 const port = z.coerce
@@ -203,6 +204,30 @@ function isDecodable(text: string): boolean {
   }
 }
 
+const BUTTONS = "must be 1 to 12 labels parted by commas, such as Enroll Now,Buy Now";
+const BUTTON = "must be labels of 1 to 40 characters with a letter a-z or a digit, parted by commas";
+
+/** Labels of the page at `/ui`, each with the name of its event. */
+const buttons = z
+  .string()
+  .transform((list) => list.split(",").map((label) => label.trim()))
+  .pipe(
+    z
+      .array(
+        z
+          .string()
+          .regex(/^\P{C}{1,40}$/u, BUTTON)
+          .refine((label) => nameOfLabel(label) !== "", BUTTON),
+        BUTTONS,
+      )
+      .max(12, BUTTONS),
+  )
+  .transform((labels) => labels.map((label) => ({ label, name: nameOfLabel(label) })))
+  .refine(
+    (all) => new Set(all.map(({ name }) => name)).size === all.length,
+    "must be labels of different events: case, accents and signs make no other event",
+  );
+
 export const apiSettings = z.object({
   ...kafkaSettings.shape,
   ...spoolSettings.shape,
@@ -236,6 +261,7 @@ export const apiSettings = z.object({
     .regex(/^[\x21-\x7e]{16,256}$/, TOKEN)
     .optional(), // signs the tokens of sessions; none: one of the process's own
   REDIS_URL: redisUrl.optional(), // what several APIs share; none: each keeps its own
+  API_BUTTONS: buttons.prefault("Enroll Now,Buy Now"), // of the page at /ui
   API_BUFFER_RECORDS: count("must be a whole number from 100 to 10000000", 100, 10_000_000).default(100_000),
   RUSHHOUR_INSTANCE: text(128).optional(),
 });

@@ -17,7 +17,8 @@ export const broken = (field: string, value: unknown, rule: string): string =>
 
 /** An id of up to 36 printable ASCII characters; what does not fit the column, or nothing, becomes a UUIDv5 that redelivery and replays repeat. */
 export function identity(given: unknown, record: ReceivedRecord): string {
-  if (typeof given === "string" && /^[\x21-\x7e]{1,36}$/.test(given)) return given;
+  const id = idText(given);
+  if (id !== null) return id;
   if ((typeof given === "string" && given !== "") || typeof given === "number")
     return uuidv5(String(given).toWellFormed(), NAMESPACE); // uuid throws at half of a surrogate pair
   return uuidv5(originOf(record), NAMESPACE);
@@ -36,6 +37,10 @@ export function happenedMs(
   if (ms <= nowMs + HOUR_MS) return ms;
   return { reason: "in_the_future", detail: broken("timestamp", given, "at most 1 h ahead of now") };
 }
+
+/** An id of up to 36 printable ASCII characters, of a record that another one names; null for what is none. */
+export const idText = (value: unknown): string | null =>
+  typeof value === "string" && /^[\x21-\x7e]{1,36}$/.test(value) ? value : null;
 
 export const upper = (value: unknown): unknown => (typeof value === "string" ? value.toUpperCase() : value);
 

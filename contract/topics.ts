@@ -1,5 +1,7 @@
 import { APP_LOG } from "./app-log.ts";
 import { REQUEST_LOG } from "./request-log.ts";
+import { SHOP_EVENT } from "./shop-event.ts";
+import { UI_EVENT } from "./ui-event.ts";
 
 /** Copies of each partition, on as many brokers: a number, or as many as there are brokers, up to 3. */
 export type Replication = number | "auto";
@@ -30,7 +32,7 @@ export const AUDIT_TOPIC = "audit";
 export const DEAD_LETTERS_TOPIC = "dead-letters";
 
 /** Topics of the further kinds of record; one more is added at the end. */
-const FURTHER_TOPICS: readonly string[] = [...APP_LOG.topics];
+const FURTHER_TOPICS: readonly string[] = [...APP_LOG.topics, ...UI_EVENT.topics, ...SHOP_EVENT.topics];
 
 /** The topics of every kind of record that publishers number. */
 export const RECORD_TOPICS: readonly string[] = [...REQUEST_LOG.topics, ...FURTHER_TOPICS];

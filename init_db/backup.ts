@@ -64,9 +64,9 @@ async function appliedMigrations(connection: Connection): Promise<string[]> {
 
 async function oldestMs(connection: Connection): Promise<number> {
   const oldest = PARTITIONED.map(({ name, column }) =>
-    column === "timestamp"
-      ? `(SELECT UNIX_TIMESTAMP(MIN(timestamp)) FROM ${name})`
-      : `(SELECT MIN(bucket_s) FROM ${name})`,
+    column === "bucket_s"
+      ? `(SELECT MIN(bucket_s) FROM ${name})`
+      : `(SELECT UNIX_TIMESTAMP(MIN(${column})) FROM ${name})`,
   );
   const now = "UNIX_TIMESTAMP()";
   const [[row]] = await connection.query<Row[]>(

@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000;
 /** A table in partitions of equal spans: age is dropped with them, never deleted. */
 export interface PartitionedTable {
   readonly name: string;
-  readonly column: "timestamp" | "bucket_s"; // DATETIME(3) in UTC, or Unix seconds
+  readonly column: "timestamp" | "created_at" | "bucket_s"; // DATETIME(3) in UTC, or Unix seconds
   readonly spanMs: number; // of a partition; spans begin at multiples of it
   readonly kept: Kept; // whose bound drops it
 }
@@ -16,6 +16,9 @@ export interface PartitionedTable {
 export const PARTITIONED: readonly PartitionedTable[] = [
   { name: "api_logs", column: "timestamp", spanMs: DAY_MS, kept: "api_logs" },
   { name: "app_logs", column: "timestamp", spanMs: DAY_MS, kept: "api_logs" },
+  { name: "ui_events", column: "timestamp", spanMs: DAY_MS, kept: "api_logs" },
+  { name: "shop_events", column: "timestamp", spanMs: DAY_MS, kept: "api_logs" },
+  { name: "notifications", column: "created_at", spanMs: DAY_MS, kept: "api_logs" },
   { name: "api_rollup_10s", column: "bucket_s", spanMs: DAY_MS, kept: "10s" },
   { name: "api_latency_10s", column: "bucket_s", spanMs: DAY_MS, kept: "10s" },
   { name: "api_traffic_10s", column: "bucket_s", spanMs: DAY_MS, kept: "10s" },
@@ -152,7 +155,7 @@ function alter(
 
 function limitOf({ column }: PartitionedTable, { toMs }: Partition): string {
   if (toMs === Infinity) return "(MAXVALUE)";
-  return column === "timestamp" ? `('${dateOf(toMs)}')` : `(${toMs / 1_000})`;
+  return column === "bucket_s" ? `(${toMs / 1_000})` : `('${dateOf(toMs)}')`;
 }
 
 const namesOf = (partitions: readonly Partition[]) => partitions.map(({ name }) => name).join(", ");
@@ -182,8 +185,8 @@ export async function readTables(connection: Connection, bounds: Bounds): Promis
 const NO_ROWS = { pastRows: 0, oldestInPastMs: Infinity };
 
 async function readPast(connection: Connection, { name, column }: PartitionedTable, keptFromS: number) {
-  const seconds = column === "timestamp" ? "UNIX_TIMESTAMP(timestamp)" : "bucket_s";
-  const bound = column === "timestamp" ? new Date(keptFromS * 1_000) : keptFromS;
+  const seconds = column === "bucket_s" ? "bucket_s" : `UNIX_TIMESTAMP(${column})`;
+  const bound = column === "bucket_s" ? keptFromS : new Date(keptFromS * 1_000);
   const [[row]] = await connection.query<Row[]>(
     `SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM ${name} PARTITION (${PAST}) LIMIT ${MOST_COUNTED}) AS some_rows) AS past_rows,
             (SELECT ${seconds} FROM ${name} PARTITION (${PAST}) WHERE ${column} >= ? ORDER BY ${column} LIMIT 1) AS oldest_s`,

@@ -508,3 +508,88 @@ export const appErrors1h = mysqlTable(
     primaryKey({ columns: [table.bucketS, table.fingerprint, table.service, table.level, table.shard] }),
   ],
 );
+
+/** 0160_ui_events.sql */
+export const uiEvents = mysqlTable(
+  "ui_events",
+  {
+    id: count("id").autoincrement().notNull(),
+    eventId: char("event_id", { length: 36 }).notNull(),
+    timestamp: time("timestamp").notNull(),
+    name: varchar("name", { length: 64 }).notNull(),
+    page: varchar("page", { length: 255 }),
+    sessionId: varchar("session_id", { length: 64 }),
+    userId: varchar("user_id", { length: 64 }),
+    requestId: char("request_id", { length: 36 }),
+    properties: json("properties"),
+    runId: varchar("run_id", { length: 64 }),
+    source: varchar("source", { length: 36 }),
+    seq: count("seq"),
+    extra: json("extra"),
+    storedAt: time("stored_at").default(now).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.timestamp, table.eventId] }),
+    index("id").on(table.id),
+    index("name_time").on(table.name, table.timestamp),
+  ],
+);
+
+/** 0161_ui_event_counts.sql */
+export const uiEventCounts = mysqlTable(
+  "ui_event_counts",
+  {
+    name: varchar("name", { length: 64 }).notNull(),
+    shard: shard().notNull(),
+    count: count("count").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.name, table.shard] })],
+);
+
+/** 0162_shop_events.sql */
+export const shopEvents = mysqlTable(
+  "shop_events",
+  {
+    id: count("id").autoincrement().notNull(),
+    eventId: char("event_id", { length: 36 }).notNull(),
+    timestamp: time("timestamp").notNull(),
+    type: mysqlEnum("type", ["order_placed", "order_paid", "payment_declined"]).notNull(),
+    orderId: varchar("order_id", { length: 36 }).notNull(),
+    userId: varchar("user_id", { length: 64 }),
+    totalCents: count("total_cents").notNull(),
+    items: json("items"),
+    requestId: char("request_id", { length: 36 }),
+    traceId: varchar("trace_id", { length: 32 }),
+    runId: varchar("run_id", { length: 64 }),
+    source: varchar("source", { length: 36 }),
+    seq: count("seq"),
+    extra: json("extra"),
+    storedAt: time("stored_at").default(now).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.timestamp, table.eventId] }),
+    index("id").on(table.id),
+    index("order_time").on(table.orderId, table.timestamp),
+  ],
+);
+
+/** 0163_notifications.sql */
+export const notifications = mysqlTable(
+  "notifications",
+  {
+    notificationId: char("notification_id", { length: 36 }).notNull(),
+    createdAt: time("created_at").notNull(),
+    eventId: char("event_id", { length: 36 }).notNull(),
+    orderId: varchar("order_id", { length: 36 }).notNull(),
+    userId: varchar("user_id", { length: 64 }),
+    channel: mysqlEnum("channel", ["email", "push"]).notNull(),
+    template: varchar("template", { length: 64 }).notNull(),
+    recipient: varchar("recipient", { length: 255 }),
+    status: mysqlEnum("status", ["sent", "no_recipient"]).notNull(),
+    storedAt: time("stored_at").default(now).notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.createdAt, table.notificationId] }),
+    index("user_time").on(table.userId, table.createdAt),
+  ],
+);

@@ -4,7 +4,9 @@ import { APP_LOG, type AppLog } from "../contract/app-log.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import type { Destination, Publishable, RecordKind } from "../contract/record-kind.ts";
 import { REQUEST_LOG } from "../contract/request-log.ts";
+import { SHOP_EVENT, type ShopEvent } from "../contract/shop-event.ts";
 import { RECORD_TOPICS } from "../contract/topics.ts";
+import { UI_EVENT, type UiEvent } from "../contract/ui-event.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";
 import {
   aRequestLog,
@@ -56,6 +58,21 @@ const SAMPLES: readonly Sample[] = [
         stack: "TypeError: no bank\n    at pay (payment.ts:42:7)",
       },
       context: { tenant: "acme" },
+    }),
+  }),
+  sample({
+    ...{ kind: UI_EVENT, table: "ui_events", id: "event_id" },
+    make: (event_id, timestamp): UiEvent => ({
+      ...{ v: 1, event_id, timestamp, name: "buy-now", page: "/ui", session_id: "tab-1", user_id: "12" },
+      ...{ request_id: uuidv7(), properties: { basket: [1, 2] } },
+    }),
+  }),
+  sample({
+    ...{ kind: SHOP_EVENT, table: "shop_events", id: "event_id" },
+    make: (event_id, timestamp): ShopEvent => ({
+      ...{ v: 1, event_id, timestamp, type: "order_paid", order_id: "7", user_id: "12", total_cents: 500 },
+      ...{ items: [{ product_id: 1, quantity: 2, price_cents: 250 }], trace_id: "0".repeat(32) },
+      request_id: uuidv7(),
     }),
   }),
 ];

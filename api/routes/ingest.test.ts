@@ -34,12 +34,12 @@ describe("what is taken", () => {
       status: 202,
       answer: { accepted: 3, rejected: 0, errors: [] },
     });
-    expect(shop.ingested).toMatchObject([
+    expect(shop.taken).toMatchObject([
       { kind: "request_log", record: { ...REQUEST, v: 1, method: "GET", level: "INFO", service: "unknown" } },
       { kind: "app_log", record: { ...LINE, v: 1, level: "WARNING", logger: "inventory" } },
       { kind: "app_log", record: { message: "odd", endpoint: "/users" } },
     ]);
-    for (const { record } of shop.ingested) {
+    for (const { record } of shop.taken) {
       const { request_id, log_id, timestamp } = record as Record<string, string>;
       const id = request_id ?? log_id!;
       expect(id).toMatch(UUID_V7);
@@ -53,7 +53,7 @@ describe("what is taken", () => {
     const given = { request_id: "mine-1", timestamp: "2026-11-21 10:00:00", run_id: "run-1", tenant: "acme" };
     const numbers = { source: "somebody", seq: 7, kind: "request_log" };
     for (let time = 0; time < 2; time++) await postJson(shop, { ...REQUEST, ...given, ...numbers });
-    const [first, second] = shop.ingested.map(({ record }) => record);
+    const [first, second] = shop.taken.map(({ record }) => record);
     expect(first).toMatchObject({ ...given, timestamp: "2026-11-21T10:00:00.000Z" });
     for (const field of ["source", "seq", "kind"]) expect(first).not.toHaveProperty(field);
     expect(second).toEqual(first);
@@ -63,19 +63,19 @@ describe("what is taken", () => {
     const shop = openTestShop();
     const exception = { type: "KeyError", message: "'id'", stack: "Traceback …" };
     await postJson(shop, [{ ...LINE, level: "ERROR", exception, context: { order: { id: 7 } } }]);
-    expect(shop.ingested[0]!.record).toMatchObject({
+    expect(shop.taken[0]!.record).toMatchObject({
       level: "ERROR",
       exception,
       context: { order: { id: 7 } },
     });
-    expect(shop.ingested[0]!.record).not.toHaveProperty("fingerprint");
+    expect(shop.taken[0]!.record).not.toHaveProperty("fingerprint");
   });
 
   test("texts longer than their column, cut; gzip; no record at all", async () => {
     const shop = openTestShop();
     const body = gzipSync(lines({ ...REQUEST, user_agent: "x".repeat(100_000) }));
     expect(await post(shop, body, { ...NDJSON, "content-encoding": "gzip" })).toMatchObject({ status: 202 });
-    expect((shop.ingested[0]!.record as { user_agent: string }).user_agent).toHaveLength(512);
+    expect((shop.taken[0]!.record as { user_agent: string }).user_agent).toHaveLength(512);
     expect(await post(shop, "")).toMatchObject({ status: 202, answer: { accepted: 0 } });
     expect(await postJson(shop, [])).toMatchObject({ status: 202, answer: { accepted: 0 } });
   });
@@ -130,7 +130,7 @@ describe("what is rejected", () => {
       400,
       { errors: [{ reason: expect.stringContaining(reason) as string }] },
     ]);
-    expect(shop.ingested).toEqual([]);
+    expect(shop.taken).toEqual([]);
   });
 
   test("100 reasons are told, and all are counted", async () => {
@@ -165,14 +165,14 @@ describe("limits", () => {
   ])("%s is refused, and nothing is taken", async (_name, body, headers, status, code) => {
     const shop = openTestShop();
     expect(await post(shop, body, headers)).toMatchObject({ status, answer: { error: { code } } });
-    expect(shop.ingested).toEqual([]);
+    expect(shop.taken).toEqual([]);
   });
 
   test("10,000 records are taken", async () => {
     const shop = openTestShop();
     const body = gzipSync(Array.from({ length: 10_000 }, () => JSON.stringify(REQUEST)).join("\n"));
     expect(await post(shop, body, { ...NDJSON, "content-encoding": "gzip" })).toMatchObject({ status: 202 });
-    expect(shop.ingested).toHaveLength(10_000);
+    expect(shop.taken).toHaveLength(10_000);
   });
 
   test("a client with more requests than API_INGEST_RATE is told when to come back, and the shop serves on", async () => {
@@ -189,7 +189,7 @@ describe("limits", () => {
     const { status, headers, answer } = await post(shop, `x\n${lines(LINE, LINE, LINE)}\n\n${lines(LINE)}`);
     expect([status, headers.get("retry-after")]).toEqual([503, "1"]);
     expect(answer).toMatchObject({ accepted: 2, rejected: 1, not_taken: 2, not_taken_from: 4 });
-    expect(shop.ingested).toHaveLength(2);
+    expect(shop.taken).toHaveLength(2);
   });
 
   test("what is written ahead and refused on its way counts as no room too", async () => {
@@ -227,12 +227,12 @@ describe("who may", () => {
     });
     expect((await withToken(TOKEN)).status).toBe(202);
     expect((await shop.ask("GET", "/ingest/openapi.json")).status).toBe(401);
-    expect(shop.ingested).toHaveLength(1);
+    expect(shop.taken).toHaveLength(1);
   });
 
   test("without one, nobody while the API listens beyond this machine, and no page of another origin", async () => {
     expect((await post(openTestShop({ API_HOST: "0.0.0.0" }), lines(LINE))).status).toBe(403);
-    const { app, server, ingested } = await serveTestShop();
+    const { app, server, taken } = await serveTestShop();
     const origin = "https://evil.example";
     const refused = await fetch(`${server.url}/ingest/logs`, {
       ...{ method: "POST", body: lines(LINE), headers: { ...NDJSON, origin } },
@@ -242,7 +242,7 @@ describe("who may", () => {
       ...{ method: "POST", body: lines(LINE), headers: NDJSON },
     });
     expect(rebound.status).toBe(403);
-    expect(ingested).toEqual([]);
+    expect(taken).toEqual([]);
   });
 });
 

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { jsonBody } from "../json-body.ts";
 import { FAULTS, json, problem, PROBLEMS } from "../problem.ts";
 import { say } from "../services-log.ts";
+import type { Announce } from "../shop-events.ts";
 import { MAX_ORDERS } from "../shop.ts";
 import type { Refusal, Shop } from "../shop.ts";
 import { ORDERS_PER_DELIVERY } from "../stock.ts";
@@ -95,6 +96,7 @@ const placeOrder = createRoute({
     413: PROBLEMS[413],
     415: PROBLEMS[415],
     ...FAULTS,
+    503: FAULTS[503], // its type: a spread makes texts of numbers
   },
 });
 
@@ -127,11 +129,15 @@ const payOrder = createRoute({
     413: PROBLEMS[413],
     415: PROBLEMS[415],
     ...FAULTS,
+    503: FAULTS[503], // its type: a spread makes texts of numbers
   },
 });
 
-/** @param declinesPayment asked once for each payment: whether the bank says no */
-export function ordersRoutes(shop: Shop, declinesPayment: () => boolean): OpenAPIHono {
+/**
+ * An order stands only with its event, and so does a payment: what cannot be announced is taken back and answered 503.
+ * @param declinesPayment asked once for each payment: whether the bank says no
+ */
+export function ordersRoutes(shop: Shop, declinesPayment: () => boolean, announce: Announce): OpenAPIHono {
   return new OpenAPIHono()
     .openapi(listOrders, (c) => {
       const { limit, offset } = c.req.valid("query");
@@ -141,6 +147,10 @@ export function ordersRoutes(shop: Shop, declinesPayment: () => boolean): OpenAP
       const { user_id, items } = c.req.valid("json");
       const order = await shop.placeOrder(user_id, items);
       if ("refused" in order) return explain(c, order);
+      if (!(await announce(c, "order_placed", order))) {
+        shop.withdraw(order);
+        return notAnnounced(c);
+      }
       const { order_id, total_cents } = order;
       say(c, {
         ...{ level: "info", logger: "orders", function: "placeOrder", message: `order ${order_id} placed` },
@@ -154,14 +164,20 @@ export function ordersRoutes(shop: Shop, declinesPayment: () => boolean): OpenAP
       const order = shop.order(Number(id));
       return order ? c.json(order, 200) : unknownOrder(c, id);
     })
-    .openapi(payOrder, (c) => {
+    .openapi(payOrder, async (c) => {
       const { id } = c.req.valid("param");
       const { method } = c.req.valid("json");
       const order = shop.order(Number(id));
       if (order === undefined) return unknownOrder(c, id);
       if (order.status === "paid") return problem(c, 409, "ALREADY_PAID", `order ${id} is paid already`);
       const declined = declinesPayment() || (method === "gift_card" && order.total_cents > GIFT_CARD_CENTS);
-      order.status = declined ? "payment_declined" : "paid";
+      const before = order.status;
+      const status = declined ? ("payment_declined" as const) : ("paid" as const);
+      order.status = status; // at once: of two payments only one pays
+      if (!(await announce(c, declined ? "payment_declined" : "order_paid", order))) {
+        if (order.status === status) order.status = before;
+        return notAnnounced(c);
+      }
       if (declined) {
         const { total_cents } = order;
         const message = `payment of order ${id} declined`;
@@ -171,8 +187,14 @@ export function ordersRoutes(shop: Shop, declinesPayment: () => boolean): OpenAP
         });
         return problem(c, 402, "PAYMENT_DECLINED", `the payment of order ${id} by ${method} was declined`);
       }
-      return c.json({ message: "order paid", order_id: order.order_id, status: order.status }, 200);
+      return c.json({ message: "order paid", order_id: order.order_id, status }, 200);
     });
+}
+
+function notAnnounced(c: Context) {
+  c.header("retry-after", "1");
+  const message = "nothing has happened: events of orders cannot be kept just now; try again in a second";
+  return problem(c, 503, "UNAVAILABLE", message);
 }
 
 function unknownOrder(c: Context, id: string) {

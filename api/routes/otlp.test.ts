@@ -29,7 +29,7 @@ describe.each([
   ["protobuf", ProtoLogExporter, ProtoTraceExporter],
 ])("the OpenTelemetry SDK, in %s with gzip", (_name, LogExporter, TraceExporter) => {
   test("its log records become application logs", async () => {
-    const { server, ingested } = await serveTestShop();
+    const { server, taken } = await serveTestShop();
     const exporter = new LogExporter(config(server, "/v1/logs"));
     const provider = new LoggerProvider({
       resource,
@@ -54,7 +54,7 @@ describe.each([
     });
     await provider.shutdown();
     const common = { v: 1, service: "checkout", host: "web-1", logger: "shop.payment", process: "7" };
-    expect(ingested).toMatchObject([
+    expect(taken).toMatchObject([
       {
         kind: "app_log",
         record: {
@@ -104,7 +104,7 @@ describe.each([
     await provider.shutdown();
 
     const { traceId, spanId } = ok.spanContext();
-    expect(shop.ingested).toMatchObject([
+    expect(shop.taken).toMatchObject([
       {
         kind: "request_log",
         record: {
@@ -122,7 +122,7 @@ describe.each([
         },
       },
     ]);
-    expect(JSON.stringify(shop.ingested)).not.toMatch(/secret|4711/);
+    expect(JSON.stringify(shop.taken)).not.toMatch(/secret|4711/);
     expect(await shop.metrics.registry.metrics()).toContain('ingest_records_total{outcome="ignored"} 2');
   });
 
@@ -197,7 +197,7 @@ describe("answers", () => {
         },
       },
     });
-    expect(shop.ingested).toHaveLength(2);
+    expect(shop.taken).toHaveLength(2);
     const request = encodeMessage("TraceRequest", fromHex(traces(late)));
     const { status, type, bytes } = await post(shop, "/v1/traces", request, { "content-type": PROTOBUF });
     expect([status, type]).toEqual([200, PROTOBUF]);
@@ -235,7 +235,7 @@ describe("answers", () => {
     expect(await statusOf("/v1/logs", JSON.stringify(tooMany), json)).toEqual([413, 8]);
     const refusal = await shop.app.request("/v1/logs", { method: "POST" });
     expect(refusal.headers.get("www-authenticate")).toBe('Bearer realm="rushhour"');
-    expect(shop.ingested).toEqual([]);
+    expect(shop.taken).toEqual([]);
   });
 
   test("429 with retry-after beyond API_INGEST_RATE", async () => {
@@ -289,7 +289,7 @@ describe("values", () => {
     expect(await postJson(shop, "/v1/logs", logs(record))).toEqual({ status: 200, answer: {} });
     const bytes = encodeMessage("LogsRequest", fromHex(logs(record)));
     await post(shop, "/v1/logs", bytes, { "content-type": PROTOBUF });
-    const [json, protobuf] = shop.ingested.map((one) => one.record);
+    const [json, protobuf] = shop.taken.map((one) => one.record);
     expect(json).toMatchObject({ message: "höre", level: "ERROR", timestamp: "2026-11-21T10:00:00.123Z" });
     expect((json as { context: { order: object } }).context.order).toEqual(
       JSON.parse('{"deep":[0.5,-3,null],"big":"9223372036854775807","__proto__":true}'),
@@ -301,7 +301,7 @@ describe("values", () => {
     const shop = openTestShop();
     const uid = { key: "log.record.uid", value: { stringValue: "01JD" } };
     await postJson(shop, "/v1/logs", logs({}, { severityText: "fatal", attributes: [uid] }));
-    expect(shop.ingested).toMatchObject([
+    expect(shop.taken).toMatchObject([
       { record: { message: "(empty)", level: "INFO", service: "unknown" } },
       { record: { level: "CRITICAL", log_id: "01JD" } },
     ]);
@@ -318,7 +318,7 @@ describe("values", () => {
       "/v1/traces",
       traces(aSpan({ attributes: [method] }), aSpan({ attributes: [method], ...failed })),
     );
-    expect(shop.ingested).toMatchObject([
+    expect(shop.taken).toMatchObject([
       { record: { status_code: 499, level: "ERROR" } },
       { record: { status_code: 500, level: "ERROR", error_message: "database away" } },
     ]);
@@ -378,7 +378,7 @@ describe("hostile bytes", () => {
     const shop = openTestShop();
     const { status } = await post(shop, "/v1/logs", bytes, { "content-type": PROTOBUF });
     expect([200, 400]).toContain(status);
-    expect(shop.ingested.length).toBeLessThanOrEqual(1);
+    expect(shop.taken.length).toBeLessThanOrEqual(1);
   });
 
   test.each<[string, unknown]>([
@@ -393,7 +393,7 @@ describe("hostile bytes", () => {
   ])("JSON with %s is refused", async (_name, message) => {
     const shop = openTestShop();
     expect(await postJson(shop, "/v1/logs", message)).toMatchObject({ status: 400, answer: { code: 3 } });
-    expect(shop.ingested).toEqual([]);
+    expect(shop.taken).toEqual([]);
   });
 
   test("any JSON at all is answered, never with a failure", async () => {

@@ -1,5 +1,6 @@
 import { contextOf, type Context } from "../../contract/app-log-context.ts";
-import { APP_LOG_LENGTH, idOf } from "../../contract/app-log-row.ts";
+import { APP_LOG_LENGTH } from "../../contract/app-log-row.ts";
+import { idText } from "../../contract/fields.ts";
 import { appLogLevel, type AppLog, type AppLogLevel, type LoggedException } from "../../contract/app-log.ts";
 import { text } from "../../contract/fields.ts";
 import { requestIdAt } from "../../contract/request-id.ts";
@@ -108,7 +109,7 @@ const messageOf = (value: unknown): string | null =>
     : text(value, APP_LOG_LENGTH.message);
 
 const requestIdOf = (value: unknown): string | null =>
-  idOf(typeof value === "number" ? String(value) : value);
+  idText(typeof value === "number" ? String(value) : value);
 
 const ofRequest = ({ req }: Fields): unknown =>
   typeof req === "object" && req !== null ? (req as Fields)["id"] : undefined;
