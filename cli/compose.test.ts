@@ -303,7 +303,7 @@ describe("secrets", () => {
       expect(passwordOf(value), name).toMatch(/^[A-Za-z0-9]{32}$/);
     }
     const passwords = new Set([...first.files.values()].map(passwordOf));
-    expect(passwords.size).toBe(6); // root, writer, reader, Grafana's admin, the API's control and its sessions
+    expect(passwords.size).toBe(7); // root, writer, reader, Grafana's admin, the API's control, its sessions and its ingestion
   });
 
   test("a lost file is written anew and fits the ones that stayed", async () => {

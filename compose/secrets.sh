@@ -30,6 +30,7 @@ write mysql_root_password "$mysql" "$(password)"
 write mysql_reader_password "$grafana" "$(password)"
 write grafana_admin_password "$grafana" "$(password)"
 write api_admin_token "$rushhour" "$(password)"
+write api_ingest_token "$rushhour" "$(password)"
 write api_session_key "$rushhour" "$(password)"
 write mysql_url "$rushhour" "mysql://root:$(cat "$folder/mysql_root_password")@mysql:3306/monitoring"
 write mysql_writer_url "$rushhour" "mysql://rushhour_writer:$(password)@mysql:3306/monitoring"
@@ -41,5 +42,7 @@ Grafana  http://127.0.0.1:3000  anyone may look; to change things sign in as adm
 MySQL    127.0.0.1:3307, database monitoring, user rushhour_reader with the password in
          docker compose exec grafana cat $folder/mysql_reader_password
 API      http://127.0.0.1:8000/docs  anyone may use it; faults are started at /__admin/faults with the bearer token in
-         docker compose exec api cat $folder/api_admin_token
+         docker compose exec api cat $folder/api_admin_token; logs of other programs are taken
+         at /ingest/logs and /v1 (OTLP) with the one in
+         docker compose exec api cat $folder/api_ingest_token
 END

@@ -128,6 +128,8 @@ test.runIf(hasFastApi)(
     await fetch(`${url}/songs/7`, { method: "DELETE" });
     app.kill("SIGTERM");
     await once(app, "exit");
+    const said = "FROM app_logs WHERE service = 'songs' AND message = 'a song was read'";
+    await until("what it logged", async () => (await numberOf(pool, `SELECT COUNT(*) ${said}`)) === 1);
     const own = "FROM api_logs WHERE service = 'songs' AND path <> '/nowhere'";
     await until("two rows", async () => (await numberOf(pool, `SELECT COUNT(*) ${own}`)) === 2);
     expect(

@@ -1,5 +1,6 @@
 import logging
 import os
+from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
@@ -11,7 +12,14 @@ sender = Sender()
 logging.basicConfig(level=logging.INFO, handlers=[LogHandler(sender, SERVICE), logging.StreamHandler()])
 log = logging.getLogger("songs.store")
 
-app = FastAPI()
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI):
+    yield
+    sender.close()  # behind the last request; uvicorn then ends by the signal, without atexit
+
+
+app = FastAPI(lifespan=lifespan)
 app.add_middleware(RequestLog, sender=sender, service=SERVICE)
 
 
@@ -28,4 +36,3 @@ def remove(song_id: int) -> None:
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(os.environ.get("PORT", "3000")), log_config=None)
-    sender.close()
