@@ -21,6 +21,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   consumer: async () => (await import("./consumer.ts")).consumerCommand(),
   producer: async () => (await import("./producer.ts")).producerCommand(),
   backfill: async () => (await import("./backfill.ts")).backfillCommand(),
+  "test-errors": async () => (await import("./test-errors.ts")).testErrorsCommand(),
   spool: async () => (await import("./spool.ts")).spoolCommand(),
   "dead-letters": async () => (await import("./dead-letters.ts")).deadLettersCommand(),
   retention: async () => (await import("./retention.ts")).retentionCommand(),

@@ -1,11 +1,15 @@
+import { APP_LOG } from "../contract/app-log.ts";
 import { EXIT, RushhourError } from "../contract/errors.ts";
 import { createLogger, type Logger } from "../contract/logger.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
-import { REQUEST_LOG_TOPICS } from "../contract/request-log.ts";
+import { REQUEST_LOG } from "../contract/request-log.ts";
 import type { KafkaServers } from "../kafka/client.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import { withKafka } from "./reach.ts";
+
+/** Topics that commands write records to. */
+const WRITTEN = [...REQUEST_LOG.topics, ...APP_LOG.topics];
 
 export interface Publishing {
   readonly publisher: Publisher;
@@ -15,7 +19,7 @@ export interface Publishing {
 }
 
 /**
- * Runs the work of a command that writes request logs until it is done or told to stop; then all that was published goes out, or is
+ * Runs the work of a command that writes records until it is done or told to stop; then all that was published goes out, or is
  * counted as dropped. Sets the exit code when it was stopped.
  * @throws RushhourError SERVER_UNREACHABLE without Kafka, CONFIG_INVALID without its topics: a person waits, so not tried for ever
  */
@@ -27,7 +31,7 @@ export async function publishing<T>(
   const logger = createLogger(service);
   await withKafka(kafka, logger, async (admin) => {
     const known = new Set((await admin.describeTopics()).map(({ name }) => name));
-    const missing = REQUEST_LOG_TOPICS.filter((topic) => !known.has(topic));
+    const missing = WRITTEN.filter((topic) => !known.has(topic));
     if (missing.length === 0) return;
     throw new RushhourError(
       "CONFIG_INVALID",
