@@ -5,6 +5,8 @@ import { appLogs } from "../consumer/app-logs.ts";
 import { foldShards } from "../consumer/fold.ts";
 import { reconcile } from "../consumer/reconcile.ts";
 import { APP_LOG, type AppLog } from "../contract/app-log.ts";
+import { appErrors } from "../grafana/src/app-errors.ts";
+import { expandMacros } from "../grafana/src/macros.ts";
 import { connect, type Row } from "../init_db/database.ts";
 import { storeRecords, storeRequests } from "./fill.ts";
 import { anAppLog, aRequestLog, createTestDatabase, numberOf, rowsOf, type TestDatabase } from "./harness.ts";
@@ -50,6 +52,26 @@ test.each(examples)("docs/app-logs.md: %s gives rows to the reader", async (sql)
   await reader.end();
   expect(rows.length).toBeGreaterThan(0);
 });
+
+test.each(appErrors.panels)(
+  "E-11: the panel $title has something to show, for all services and for one",
+  async ({ targets }) => {
+    const reader = await connect(database.readerUrl);
+    await reader.query("SET sql_mode = 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES', time_zone = '+00:00'");
+    for (const service of [appErrors.templating.list[0]!.allValue, ["orders", "users"]]) {
+      const context = {
+        fromMs: Date.now() - 20 * HOUR_MS,
+        toMs: Date.now(),
+        intervalSeconds: 600,
+        variables: { service },
+      };
+      const [rows] = await reader.query<Row[]>(expandMacros(targets[0]!.rawSql, context));
+      expect(rows.length).toBeGreaterThan(0);
+      expect(Object.values(rows[0]!)[0]).toBeTruthy();
+    }
+    await reader.end();
+  },
+);
 
 test("E-2: the hours say what the rows say, what was changed behind their back shows, and is put right", async () => {
   const { pool, writerUrl } = database;
