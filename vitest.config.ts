@@ -6,6 +6,7 @@ const withServers = { globalSetup: ["test/engines.ts"], testTimeout: 60_000, hoo
 /** What needs no Kafka and measures no time. */
 const databaseTests = [
   ...[
+    "app-log-groups",
     "dead-connections",
     "error-groups",
     "frozen-leader",

@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { pino, type Level } from "pino";
 import type { AppLog } from "../contract/app-log.ts";
+import { placeOfStack } from "../contract/place-of-stack.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { appLogStream } from "../producer/pino/stream.ts";
 
@@ -93,14 +94,7 @@ function failureOf(record: RequestLog) {
     fields: {
       ...{ time: Math.trunc(endedMs), err: { type: error_type ?? "Error", message: error_message, stack } },
       ...{ method, endpoint, status_code, incident },
-      ...placeOf(stack),
+      ...placeOfStack(stack),
     },
   };
-}
-
-/** The nearest frame of a V8 stack. */
-function placeOf(stack: string | undefined) {
-  const [, name, module, line] =
-    /\n\s+at (?:async )?(?:([^\n(]+) \()?([^\n()]+?):(\d+):\d+\)?/.exec(stack ?? "") ?? [];
-  return module === undefined ? undefined : { function: name, module, line: Number(line) };
 }

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   producer: async () => (await import("./producer.ts")).producerCommand(),
   tail: async () => (await import("./tail.ts")).tailCommand(),
   backfill: async () => (await import("./backfill.ts")).backfillCommand(),
+  "test-errors": async () => (await import("./test-errors.ts")).testErrorsCommand(),
   spool: async () => (await import("./spool.ts")).spoolCommand(),
   "dead-letters": async () => (await import("./dead-letters.ts")).deadLettersCommand(),
   retention: async () => (await import("./retention.ts")).retentionCommand(),

@@ -1,13 +1,12 @@
 import { Command } from "commander";
 import type { z } from "zod";
 import { producerSettings, readSettings } from "../contract/config.ts";
-import { REQUEST_LOGS_OF } from "../contract/request-log.ts";
 import { USUAL_DIRT } from "../contract/dirt.ts";
 import { listen, type HttpServer } from "../contract/listen.ts";
 import { statusApp } from "../contract/status.ts";
 import { createDirtyWriter, type DirtyWriter } from "../producer/dirt.ts";
 import { writeFeed, type Feed } from "../producer/feed.ts";
-import { createSyntheticLogs } from "../producer/synthetic.ts";
+import { createSyntheticLogs, publishSynthetic } from "../producer/synthetic.ts";
 import { integer } from "../simulator/report/format.ts";
 import { publishing, type Publishing } from "./publishing.ts";
 import { kafkaOf } from "./servers.ts";
@@ -39,6 +38,8 @@ export function producerCommand(): Command {
     .addHelpText(
       "after",
       `
+Beside the request log of each crash goes the application log of its service, unless --dirty; counts are of request logs.
+
 Examples:
   rushhour producer --rate 200/s -d 1m
   rushhour producer --count 1000000 --rate max --seed 7
@@ -80,10 +81,7 @@ async function write(settings: Settings, parts: Publishing): Promise<Written> {
   const meanPerSecond = Math.min(rate, BUSY_PER_SECOND);
   const logs = createSyntheticLogs({ seed, startMs, meanPerSecond });
   const dirty = dirt && createDirtyWriter(logs, publisher, dirt, seed);
-  const writeClean = (timeMs: number) => {
-    const { level, json } = logs.next(timeMs);
-    publisher.publishJson(REQUEST_LOGS_OF[level], json);
-  };
+  const writeClean = (timeMs: number) => publishSynthetic(publisher, logs.next(timeMs));
 
   let records = 0;
   const server = await serveStatus(settings, parts);

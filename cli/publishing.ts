@@ -16,8 +16,8 @@ export interface Publishing {
 }
 
 /**
- * Runs the work of a command that writes request logs until it is done or told to stop; then all that was published goes out, or is
- * counted as dropped, or stays in the spool. Sets the exit code when it was stopped.
+ * Runs the work of a command that writes records until it is done or told to stop; then all that was published goes out, or is counted
+ * as dropped, or stays in the spool. Sets the exit code when it was stopped.
  * @throws RushhourError SERVER_UNREACHABLE without Kafka, CONFIG_INVALID without its topics: a person waits, so not tried for ever
  */
 export async function publishing<T>(

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { REQUEST_LOG } from "../contract/request-log.ts";
 import { createHistory, type HistoryOptions } from "./history.ts";
 import type { Incident } from "./synthetic/incidents.ts";
 
@@ -20,6 +21,8 @@ interface Told {
   readonly affected: number;
 }
 
+const isRequestLog = (topic: string) => REQUEST_LOG.topics.includes(topic);
+
 /** A history that is written as it falls due by the (fake) clock. */
 function openHistory(options: Partial<HistoryOptions> = {}) {
   const lines: string[] = [];
@@ -31,7 +34,7 @@ function openHistory(options: Partial<HistoryOptions> = {}) {
         told.push({ incident, endMs, affected: incident.requests_affected }),
       ...options,
     },
-    { publishJson: (_to, json) => (lines.push(json), json) },
+    { publishJson: ({ topic }, json) => (isRequestLog(topic) && lines.push(json), json) },
   );
   const writeDue = () => {
     while (!history.isDone() && history.isDue()) history.write();

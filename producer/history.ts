@@ -1,7 +1,6 @@
-import { REQUEST_LOGS_OF } from "../contract/request-log.ts";
 import type { Feed } from "./feed.ts";
 import type { Publisher } from "./publisher.ts";
-import { createSyntheticLogs } from "./synthetic.ts";
+import { createSyntheticLogs, publishSynthetic } from "./synthetic.ts";
 import { createArrivals, meanRateFor } from "./synthetic/arrivals.ts";
 import { createIncidents, MINUTE_MS, type Incident } from "./synthetic/incidents.ts";
 
@@ -18,7 +17,7 @@ export interface HistoryOptions {
 }
 
 export interface History extends Feed {
-  readonly written: number; // records so far
+  readonly written: number; // request logs so far
   readonly atMs: number; // time of the last record, Unix ms
   /** Records from `fromMs` to `toMs`, about; exact for a count. */
   readonly planned: number;
@@ -68,8 +67,7 @@ export function createHistory(options: HistoryOptions, publisher: Pick<Publisher
       const timeMs = isCounted ? Math.min(arrivals.nextMs, toMs - 1) : arrivals.nextMs;
       if (Math.floor(timeMs / MINUTE_MS) !== Math.floor(atMs / MINUTE_MS)) tell(timeMs);
       atMs = timeMs;
-      const { level, json } = logs.next(timeMs);
-      publisher.publishJson(REQUEST_LOGS_OF[level], json);
+      publishSynthetic(publisher, logs.next(timeMs));
       written++;
       arrivals.advance();
     },

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { AppLog } from "../contract/app-log.ts";
 import type { Fields } from "../contract/record.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { requestLogRow } from "../contract/request-log-row.ts";
@@ -14,11 +15,11 @@ type Drawn = RequestLog & { readonly incident?: string };
 function draw(
   count: number,
   { seed = 7, startMs = NOW_MS } = {},
-): { level: string; json: string; log: Drawn }[] {
+): { level: string; json: string; crash: AppLog | undefined; log: Drawn }[] {
   const logs = createSyntheticLogs({ seed, startMs, meanPerSecond: 5 });
   return Array.from({ length: count }, (_, n) => {
-    const { level, json } = logs.next(startMs + Math.floor((n * DAY_MS) / count));
-    return { level, json, log: JSON.parse(json) as Drawn };
+    const { level, json, crash } = logs.next(startMs + Math.floor((n * DAY_MS) / count));
+    return { level, json, crash, log: JSON.parse(json) as Drawn };
   });
 }
 
@@ -46,6 +47,22 @@ test("A-13: level, status and error agree in each record", () => {
       stack !== undefined,
     ]).toEqual([...[right, right, isError, isError, isCrash]]);
   }
+});
+
+test("E-1: beside each crash its service logs a CRITICAL with the ids and the stack of the request, the same for the same seed", () => {
+  const crashed = DAY.filter(({ log }) => log.stack !== undefined);
+  expect(crashed.length).toBeGreaterThan(10);
+  expect(DAY.filter(({ crash }) => crash !== undefined)).toEqual(crashed);
+  for (const { crash, log } of crashed) {
+    const { request_id, trace_id, service, stack, error_type } = log;
+    expect(crash).toMatchObject({ level: "CRITICAL", request_id, trace_id, service });
+    expect(crash!.exception).toMatchObject({ type: error_type, stack });
+    expect(crash!.module).toMatch(/^\/srv\/shop\//);
+    expect(Date.parse(crash!.timestamp)).toBeGreaterThanOrEqual(Date.parse(log.timestamp));
+  }
+  const ids = (logs: typeof DAY) => logs.flatMap(({ crash }) => crash?.log_id ?? []);
+  expect(new Set(ids(DAY)).size).toBe(crashed.length);
+  expect(ids(draw(50_000))).toEqual(ids(DAY));
 });
 
 test("errors are as rare as in production, and each kind is of its routes", () => {

@@ -1,5 +1,8 @@
+import { APP_LOG, type AppLog } from "../contract/app-log.ts";
 import { stream, type Rng } from "../contract/random.ts";
-import { UNMATCHED, type Level } from "../contract/request-log.ts";
+import { REQUEST_LOGS_OF, UNMATCHED, type Level, type RequestLog } from "../contract/request-log.ts";
+import type { Publisher } from "./publisher.ts";
+import { crashLog } from "./synthetic/crash-log.ts";
 import { DAY_MS, MINUTE_MS, type Incident, type Incidents } from "./synthetic/incidents.ts";
 import { ROUTES, SHOP_ROUTES, UNMATCHED_ROUTE, type Failure, type Route } from "./synthetic/routes.ts";
 import { createVisitors, type Visitor } from "./synthetic/visitors.ts";
@@ -8,6 +11,17 @@ import { createVisitors, type Visitor } from "./synthetic/visitors.ts";
 export interface SyntheticLog {
   readonly level: Level;
   readonly json: string;
+  /** What its service logged beside it, when it crashed. */
+  readonly crash: AppLog | undefined;
+}
+
+/** Writes a request log, and the application log of one that crashed. */
+export function publishSynthetic(
+  { publishJson }: Pick<Publisher, "publishJson">,
+  { level, json, crash }: SyntheticLog,
+): void {
+  publishJson(REQUEST_LOGS_OF[level], json);
+  if (crash) publishJson(APP_LOG.destinationOf(crash), JSON.stringify(crash));
 }
 
 export interface SyntheticLogs {
@@ -37,6 +51,7 @@ export function createSyntheticLogs(options: SyntheticOptions): SyntheticLogs {
   const { seed, startMs, meanPerSecond, incidents } = options;
   const rng = stream(seed, "synthetic");
   const bits = stream(seed, `ids/${startMs}`);
+  const crashBits = stream(seed, `ids of crashes/${startMs}`);
   const count = Math.min(MAX_VISITORS, Math.max(1, Math.round(meanPerSecond * THINK_S)));
   const visitors = createVisitors(seed, rng, count);
   const clock = createClock();
@@ -53,18 +68,20 @@ export function createSyntheticLogs(options: SyntheticOptions): SyntheticLogs {
     if (hit) hit.requests_affected++;
     const { level, head, middle } = formOf(route, failure);
     clock.set(timeMs);
-    return {
-      level,
-      json:
-        `{"v":1,"request_id":"${clock.idTime}${idRest(bits)}","timestamp":"${clock.iso}",${head}` +
-        `${String(1 + rng.integer(INSTANCES))}","path":"${request.path}",${middle}${Math.floor(us / 1_000)}.${DIGITS[us % 1_000]!}` +
-        `,"user_agent":"${visitor.home.user_agent}","client_ip":"${visitor.home.client_ip}"` +
-        `,"bytes_in":${bytesIn(route, rng)},"bytes_out":${bytesOut(route, failure, rng)},"trace_id":"${hex128(bits)}"` +
-        (knowsUser(visitor, route, failure) ? `,"user_id":"${visitor.user}"` : "") +
-        (failure ? errorText(failure, request.id, bits) : "") +
-        (hit ? `,"incident":"${hit.id}"}` : "}"),
-    };
+    const json =
+      `{"v":1,"request_id":"${clock.idTime}${idRest(bits)}","timestamp":"${clock.iso}",${head}` +
+      `${String(1 + rng.integer(INSTANCES))}","path":"${request.path}",${middle}${Math.floor(us / 1_000)}.${DIGITS[us % 1_000]!}` +
+      `,"user_agent":"${visitor.home.user_agent}","client_ip":"${visitor.home.client_ip}"` +
+      `,"bytes_in":${bytesIn(route, rng)},"bytes_out":${bytesOut(route, failure, rng)},"trace_id":"${hex128(bits)}"` +
+      (knowsUser(visitor, route, failure) ? `,"user_id":"${visitor.user}"` : "") +
+      (failure ? errorText(failure, request.id, bits) : "") +
+      (hit ? `,"incident":"${hit.id}"}` : "}");
+    return { level, json, crash: failure?.stack && crashOf(json) };
   }
+
+  /** Of one in hundreds, so the text is read again. */
+  const crashOf = (json: string) =>
+    crashLog(JSON.parse(json) as RequestLog, clock.idTime + idRest(crashBits));
 
   /** Whoever a traffic spike brings beyond the usual. */
   function strangerOf(incident: Incident | undefined): Visitor | undefined {

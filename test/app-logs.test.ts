@@ -142,6 +142,23 @@ test("E-1: an ERROR that a foreign producer wrote to application-logs counts as 
   await expectNothingWrong();
 });
 
+test("E-6: test-errors sends three errors and two critical ones of four services, and says how to see them", async () => {
+  const { code, stdout, stderr } = await runCli(["test-errors"]);
+  expect(code, stderr).toBe(0);
+  const [, ids = ""] = /log_id IN \(([^)]*)\)/.exec(stdout) ?? [];
+  const sql = `SELECT level, service FROM app_logs WHERE log_id IN (${ids}) AND stack IS NOT NULL AND context IS NOT NULL`;
+  await until("five rows", async () => (await rowsOf(database.pool, sql)).length === 5);
+  const sent = await rowsOf(database.pool, sql);
+  expect(new Set(sent.map(({ service }) => service as string)).size).toBe(4);
+  expect(
+    sent
+      .map(({ level }) => level as string)
+      .sort()
+      .join(),
+  ).toBe("CRITICAL,CRITICAL,ERROR,ERROR,ERROR");
+  await expectNothingWrong();
+});
+
 const COUNTED = "SELECT COALESCE(SUM(count), 0) FROM app_errors_1h";
 
 const HOSTILE = [

@@ -37,6 +37,7 @@ const COMMANDS = [
     "producer",
     "backfill",
     "retention",
+    "test-errors",
     "migrate",
     "topics",
     "engines",

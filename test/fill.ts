@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from "uuid";
 import { openIngestConnections } from "../consumer/connection.ts";
 import { decodeAll } from "../consumer/decode.ts";
+import type { Kind } from "../consumer/kind.ts";
 import { loadPosition } from "../consumer/position.ts";
 import { requestLogs } from "../consumer/request-logs.ts";
 import { createStore, storeEntries } from "../consumer/store.ts";
@@ -68,13 +69,21 @@ export function traffic(nowMs: number, count = 3_000): RequestLog[] {
 }
 
 /** Stores requests as the consumers do, from three partitions: rows and rollups in one transaction. */
-export async function storeRequests(database: TestDatabase, logs: readonly RequestLog[]): Promise<void> {
+export const storeRequests = (database: TestDatabase, logs: readonly RequestLog[]): Promise<void> =>
+  storeRecords(database, requestLogs(), "info-logs", logs);
+
+/** The same for records of any kind. */
+export async function storeRecords<Row>(
+  database: TestDatabase,
+  kind: Kind<Row>,
+  topic: string,
+  logs: readonly object[],
+): Promise<void> {
   const connections = openIngestConnections(database.writerUrl, 2);
   try {
     const store = createStore(connections);
-    const kind = requestLogs();
     for (let partition = 0; partition < 3; partition++) {
-      const place = { cluster: "cluster-1", topic: "info-logs", partition };
+      const place = { cluster: "cluster-1", topic, partition };
       const records = logs
         .filter((_, n) => n % 3 === partition)
         .map((log, i) => ({

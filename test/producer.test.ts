@@ -79,7 +79,9 @@ describe("rushhour producer", () => {
     expect(closed["acknowledged"]).toBe(closed["published"]);
     await until(
       "all rows",
-      async () => (await numberOf(pool, "SELECT COUNT(*) FROM api_logs")) === closed["published"],
+      async () =>
+        (await numberOf(pool, "SELECT (SELECT COUNT(*) FROM api_logs) + (SELECT COUNT(*) FROM app_logs)")) ===
+        closed["published"],
     );
   });
 });

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { apiOverview } from "./api-overview.ts";
 import { dashboardJson } from "./dashboard.ts";
 import { DATA_SOURCE, GRID_COLUMNS, stat } from "./panels.ts";
-import { renderDashboards } from "./render.ts";
+import { DASHBOARDS, renderDashboards } from "./render.ts";
 
 const grafana = join(import.meta.dirname, "..");
 
@@ -56,25 +56,30 @@ test("A-16: the overview has the five classic panels, total requests and p95, re
   );
 });
 
-test("every panel has a title, a description, a unit and a text for no data", () => {
-  for (const panel of apiOverview.panels) {
-    expect(panel).toMatchObject({
-      title: expect.stringMatching(/\S/) as string,
-      description: expect.stringMatching(/\.$/) as string,
-      datasource: DATA_SOURCE,
-      fieldConfig: {
-        defaults: {
-          unit: expect.stringMatching(/\S/) as string,
-          noValue: expect.stringMatching(/\S/) as string,
-        },
-      },
-    });
-  }
-});
+const dashboards = Object.values(DASHBOARDS);
 
-test("panels lie inside the grid and none covers another", () => {
+test.each(dashboards)(
+  "every panel of $title has a title, a description, a unit and a text for no data",
+  ({ panels }) => {
+    for (const panel of panels) {
+      expect(panel).toMatchObject({
+        title: expect.stringMatching(/\S/) as string,
+        description: expect.stringMatching(/\.$/) as string,
+        datasource: DATA_SOURCE,
+        fieldConfig: {
+          defaults: {
+            unit: expect.stringMatching(/\S/) as string,
+            noValue: expect.stringMatching(/\S/) as string,
+          },
+        },
+      });
+    }
+  },
+);
+
+test.each(dashboards)("panels of $title lie inside the grid and none covers another", ({ panels }) => {
   const taken = new Map<string, string>();
-  for (const { title, gridPos } of apiOverview.panels) {
+  for (const { title, gridPos } of panels) {
     expect(gridPos.x + gridPos.w, title).toBeLessThanOrEqual(GRID_COLUMNS);
     for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
       for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {

@@ -19,6 +19,7 @@ export interface Frame {
   readonly width: number; // of 24 columns
   readonly height: number; // in rows of 30 px
   readonly sql: string;
+  readonly noValue?: string; // said when there is nothing; default: no requests in this range
 }
 
 export interface Target {
@@ -113,7 +114,7 @@ interface Look {
 }
 
 function panel(type: string, frame: Frame, format: Target["format"], look: Look): Panel {
-  const { title, description, unit, width, height, sql } = frame;
+  const { title, description, unit, width, height, sql, noValue = "no requests in this range" } = frame;
   return {
     type,
     title,
@@ -126,7 +127,7 @@ function panel(type: string, frame: Frame, format: Target["format"], look: Look)
       : {}),
     targets: [{ refId: "A", datasource: DATA_SOURCE, format, rawSql: sql }],
     fieldConfig: {
-      defaults: { unit, noValue: "no requests in this range", ...look.defaults },
+      defaults: { unit, noValue, ...look.defaults },
       overrides: look.overrides ?? [],
     },
     options: look.options,
