@@ -61,8 +61,9 @@ export async function serveTestShop(
   settings?: Partial<AppOptions["settings"]>,
   readiness?: AppOptions["readiness"],
   limits?: Partial<HttpLimits>,
+  sink?: Partial<AppOptions["sink"]>,
 ) {
-  const shop = openTestShop(settings, readiness);
+  const shop = openTestShop(settings, readiness, sink);
   const server = await listen(shop.app, {
     ...{ service: "api", host: "127.0.0.1", port: 0, metrics: shop.metrics },
     wayOut: "choose another with --port or API_PORT",

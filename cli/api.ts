@@ -58,7 +58,8 @@ export function apiCommand(): Command {
       "after",
       `
 Faults are started and ended at /__admin/faults (docs/faults.md), with API_ADMIN_TOKEN as bearer token when it is set;
-without one only from this machine, and only while --host is a loopback address.
+without one only from this machine, and only while --host is a loopback address. At /ui is a page of buttons whose presses
+are events (docs/events.md); API_BUTTONS has their labels, parted by commas.
 
 Examples:
   rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs
