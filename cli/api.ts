@@ -66,8 +66,8 @@ export function apiCommand(): Command {
       `
 Faults are started and ended at /__admin/faults (docs/faults.md), with API_ADMIN_TOKEN as bearer token when it is set;
 without one only from this machine, and only while --host is a loopback address. Logs of other programs are taken at
-/ingest/logs, /v1/logs and /v1/traces (docs/ingest.md), with API_INGEST_TOKEN in the same way. Sessions, cache and
-services: docs/shop.md.
+/ingest/logs, /v1/logs and /v1/traces (docs/ingest.md), with API_INGEST_TOKEN in the same way. At /ui is a page of buttons
+whose presses are events (docs/events.md); API_BUTTONS has their labels. Sessions, cache and services: docs/shop.md.
 
 Examples:
   rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs

@@ -146,6 +146,7 @@ describe("commands", () => {
       "mysql",
       "redis",
       "grafana",
+      "prometheus",
       "migrate",
       "api",
       "consumer",
@@ -223,6 +224,7 @@ describe("health checks", () => {
     mysql: ["mysqladmin"],
     "grafana/grafana": ["wget"],
     redis: ["redis-cli"],
+    "prom/prometheus": ["wget"],
     rushhour: ["node"],
   };
 
@@ -405,6 +407,43 @@ function dataSource() {
     .parse(parse(read("grafana/provisioning/datasources/mysql.yaml"))).datasources;
   return source;
 }
+
+test("U-4: Prometheus asks the consumers every second and the others each 15 s, where they listen, and keeps 15 days", () => {
+  const everySecond = z.object({ scrape_interval: z.literal("1s"), scrape_timeout: z.literal("1s") });
+  const prometheus = z
+    .object({
+      global: z.object({ scrape_interval: z.literal("15s") }),
+      scrape_configs: z.tuple(
+        [
+          everySecond.extend({
+            dns_sd_configs: z.tuple([z.object({ names: z.tuple([z.string()]), port: z.int() })]),
+          }),
+        ],
+        z.object({ static_configs: z.tuple([z.object({ targets: z.tuple([z.string()]) })]) }),
+      ),
+    })
+    .parse(parse(read("grafana/prometheus/prometheus.yml")));
+  const [{ dns_sd_configs }, ...others] = prometheus.scrape_configs;
+  const [{ names, port }] = dns_sd_configs;
+  const targets = [
+    `${names[0]}:${port}`,
+    ...others.map(({ static_configs }) => static_configs[0].targets[0]),
+  ];
+  const { PRODUCER_PORT } = service("producer").environment;
+  expect(targets).toEqual([
+    `consumer:${config.consumerSettings.parse({}).CONSUMER_PORT}`,
+    `api:${config.apiSettings.parse({}).API_PORT}`,
+    `producer:${PRODUCER_PORT}`,
+    "127.0.0.1:9090",
+  ]);
+  for (const name of ["api", "consumer"])
+    expect(service(name).environment[`${name.toUpperCase()}_HOST`]).toBe("0.0.0.0");
+  expect(service("producer").environment["PRODUCER_HOST"]).toBe("0.0.0.0");
+  const { command, volumes } = service("prometheus");
+  expect(command).toContain("--storage.tsdb.retention.time=15d");
+  const [, file] = command.find((flag) => flag.startsWith("--config.file="))!.split("=");
+  expect(volumes).toContain(`./grafana/prometheus/prometheus.yml:${file}:ro`);
+});
 
 test("Grafana finds its dashboards where they are mounted", () => {
   const provider = z

@@ -46,9 +46,7 @@ const page = (buttons: Buttons, nowMs: number) =>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>rushhour: events</title>
-        <style>
-          ${raw(STYLE)}
-        </style>
+        ${raw(`<style>${STYLE}</style>`)}
       </head>
       <body>
         <main>
@@ -71,8 +69,6 @@ const page = (buttons: Buttons, nowMs: number) =>
           <h2 id="latest">Latest presses</h2>
           <ol id="presses" aria-labelledby="latest" aria-live="polite"></ol>
         </main>
-        <script>
-          ${raw(SCRIPT)};
-        </script>
+        ${raw(`<script>${SCRIPT}</script>`)}
       </body>
     </html> `;
