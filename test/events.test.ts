@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { DEMO_PASSWORD } from "../api/routes/login.ts";
+import { DEMO_PASSWORD } from "../api/routes/session.ts";
 import { requestIdAt } from "../contract/request-id.ts";
 import {
   closedPort,

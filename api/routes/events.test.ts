@@ -8,7 +8,7 @@ const DAY_MS = 86_400_000;
 
 describe("U-2: POST /events", () => {
   test("an event becomes one record, its time that of its id, however often it is sent", async () => {
-    const { ask, events } = openTestShop();
+    const { ask, taken: events } = openTestShop();
     const event_id = requestIdAt(1_000 * Math.floor(Date.now() / 1_000) - 60_000);
     for (let again = 0; again < 3; again++) {
       const sent = { event_id: event_id.toUpperCase(), name: "buy-now", page: "/ui", session_id: "s" };
@@ -33,7 +33,7 @@ describe("U-2: POST /events", () => {
       publishOf: () => (record: object) => left-- > 0 && taken.push(record) > 0,
       hasRoom: () => true,
     };
-    const { ask } = openTestShop({}, undefined, sink);
+    const { ask } = openTestShop({}, undefined, { sink });
     const sent = [1, 2, 3].map((n) => ({ event_id: requestIdAt(Date.now()), name: `button-${n}` }));
     const some = await ask("POST", "/events", sent);
     expect([some.status, some.headers.get("retry-after")]).toEqual([207, "1"]);
@@ -72,7 +72,7 @@ describe("U-2: POST /events", () => {
     ["too many events", Array(MAX_EVENTS + 1).fill(valid), "(body)"],
     ["one of two that is wrong", [valid, { name: "" }], "1.name"],
   ])("%s is refused with its rule, and nothing is taken", async (_, body, field) => {
-    const { ask, events } = openTestShop();
+    const { ask, taken: events } = openTestShop();
     const { status, answer } = await ask(
       "POST",
       "/events",
@@ -86,7 +86,7 @@ describe("U-2: POST /events", () => {
   });
 
   test("secrets and users are shown as in request logs", async () => {
-    const { ask, events } = openTestShop({ API_REDACT: "on", API_USER_ID: "drop" });
+    const { ask, taken: events } = openTestShop({ API_REDACT: "on", API_USER_ID: "drop" });
     await ask("POST", "/events", {
       ...valid,
       page: "/?token=abcdef",
@@ -104,7 +104,7 @@ describe("E-7: an order", () => {
   const order = { user_id: 7, items: [{ product_id: 1, quantity: 2 }] };
 
   test("says what happens to it, each thing by an id of its own", async () => {
-    const { ask, events } = openTestShop();
+    const { ask, taken: events } = openTestShop();
     await ask("POST", "/orders", { ...order, items: [{ product_id: 1, quantity: 100 }] });
     await ask("POST", "/orders", order);
     const { answer } = await ask("GET", "/orders/1");
@@ -120,7 +120,7 @@ describe("E-7: an order", () => {
   test("that cannot be announced is refused with 503 and does not exist; a payment is as if it had not been tried", async () => {
     let isTaken = true;
     const sink = { publishOf: () => () => isTaken, hasRoom: () => true };
-    const { ask } = openTestShop({}, undefined, sink);
+    const { ask } = openTestShop({}, undefined, { sink });
     await ask("POST", "/orders", order);
     isTaken = false;
     const refused = await ask("POST", "/orders", order);

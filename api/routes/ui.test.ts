@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { createContext, runInContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { apiSettings, readSettings } from "../../contract/config.ts";
+import type { AppOptions } from "../app.ts";
 import { openTestShop, serveTestShop } from "../testing.ts";
 import { SCRIPT } from "../ui-script.ts";
 
@@ -109,10 +110,11 @@ function openPage(url: string) {
 test("U-1: each press is sent once, and again with the same id for as long as it is not taken", async () => {
   const ids: string[] = [];
   let hasRoom = false;
-  const shop = await serveTestShop({}, undefined, undefined, {
+  const sink: Partial<AppOptions["sink"]> = {
     hasRoom: () => hasRoom,
     publishOf: () => (record) => ids.push((record as unknown as { event_id: string }).event_id) > 0,
-  });
+  };
+  const shop = await serveTestShop({}, undefined, undefined, { sink });
   const page = openPage(shop.server.url);
   for (let n = 0; n < 3; n++) page.press();
   await expect.poll(() => shop.records.length).toBeGreaterThan(0);
