@@ -1,7 +1,14 @@
 /**
- * What other programs import from the package "rushhour": the request log of a Hono app, the publisher that takes it to
+ * What other programs import from the package "rushhour": the request log of a Hono, Express or Fastify app, the publisher that takes it to
  * Kafka, and what journeys of the simulator are written with.
  */
+export {
+  nodeRequestLog,
+  noteError,
+  type NodeRequest,
+  type NodeRequestLogOptions,
+  type NodeResponse,
+} from "./api/middleware/node-request-log.ts";
 export { requestLog, type RequestLogOptions } from "./api/middleware/request-log.ts";
 export { APP_LOG, type AppLog, type AppLogLevel } from "./contract/app-log.ts";
 export type { Level, RequestLog } from "./contract/request-log.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { MAX_BODY_BYTES } from "./json-body.ts";
-import { DEMO_PASSWORD } from "./routes/login.ts";
+import { DEMO_PASSWORD } from "./routes/session.ts";
 import { openTestShop } from "./testing.ts";
 import { createTrafficModel } from "./traffic-model.ts";
 import type { TrafficModel } from "./traffic-model.ts";

@@ -1,42 +1,51 @@
 import { hostname } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { OpenAPIHono } from "@hono/zod-openapi";
-import type { Context, Env, MiddlewareHandler } from "hono";
+import type { Context, Env } from "hono";
 import { routePath } from "hono/route";
+import { Counter } from "prom-client";
 import type { z } from "zod";
 import type { Audit } from "../contract/audit.ts";
 import type { AppLog } from "../contract/app-log.ts";
-import type { apiSettings } from "../contract/config.ts";
+import { SHOP_SERVICES, type apiSettings, type ShopService } from "../contract/config.ts";
 import type { Metrics } from "../contract/metrics.ts";
 import { securityHeaders } from "../contract/security-headers.ts";
 import type { ReadinessCheck } from "../contract/status.ts";
 import type { Publish } from "../producer/publish.ts";
 import { createCounters } from "./counters.ts";
 import { Faults } from "./faults.ts";
-import { adminGuard } from "./middleware/admin-guard.ts";
+import { behaveFirst, behaviourOf } from "./middleware/behave.ts";
+import { createIntake, type Sink } from "./ingest/intake.ts";
+import { callerGuard } from "./middleware/caller-guard.ts";
 import { incidentOf, injectFaults } from "./middleware/faults.ts";
 import { countInjected } from "./middleware/injected.ts";
 import { limitRate, remoteAddressOf } from "./middleware/rate-limit.ts";
-import { masked, requestLog } from "./middleware/request-log.ts";
+import { requestLog } from "./middleware/request-log.ts";
+import { masked } from "./middleware/request-record.ts";
 import { obeySimHeaders } from "./middleware/sim-headers.ts";
 import { answerThrown, problem, refuseInvalid } from "./problem.ts";
+import { ProductCache } from "./product-cache.ts";
+import type { Redis } from "./redis.ts";
 import { docsRoutes } from "./routes/docs.ts";
 import { faultsRoutes, type AuditFault } from "./routes/faults.ts";
+import { ingestRoutes } from "./routes/ingest.ts";
 import { inventoryRoutes } from "./routes/inventory.ts";
-import { loginRoutes } from "./routes/login.ts";
 import { metricsRoutes } from "./routes/metrics.ts";
 import { ordersRoutes } from "./routes/orders.ts";
+import { answerStatus, otlpRoutes } from "./routes/otlp.ts";
 import { productsRoutes } from "./routes/products.ts";
+import { sessionRoutes } from "./routes/session.ts";
 import { shopStatusRoutes } from "./routes/status.ts";
 import { usersRoutes } from "./routes/users.ts";
 import { createServicesLog } from "./services-log.ts";
 import { namedUser, Sessions } from "./sessions.ts";
 import { Shop } from "./shop.ts";
+import { Stock } from "./stock.ts";
 import { createTrafficModel } from "./traffic-model.ts";
-import type { TrafficModel } from "./traffic-model.ts";
 
 export interface AppOptions {
   readonly publish: Publish;
+  /** Where records go that other programs send. */
+  readonly sink: Sink;
   readonly metrics: Metrics;
   readonly settings: Pick<
     z.output<typeof apiSettings>,
@@ -47,12 +56,24 @@ export interface AppOptions {
     | "API_ADMIN_TOKEN"
     | "API_SIM_HEADERS"
     | "RUSHHOUR_INSTANCE"
+    | "API_INGEST_RATE"
     | "RUSHHOUR_SPOOL"
   > &
     Partial<
-      Pick<z.output<typeof apiSettings>, "API_RATE_LIMIT" | "API_USER_ID" | "API_PII_KEY" | "API_REDACT">
+      Pick<
+        z.output<typeof apiSettings>,
+        | "API_RATE_LIMIT"
+        | "API_USER_ID"
+        | "API_PII_KEY"
+        | "API_REDACT"
+        | "API_SERVICE"
+        | "API_SESSION_KEY"
+        | "API_INGEST_TOKEN"
+      >
     >;
   readonly readiness: ReadinessCheck;
+  /** What this process shares with others: sessions that ended, cached products, stock. Default: nothing. */
+  readonly redis?: Redis | undefined;
   /** Where the services' application logs go. Default: nowhere. */
   readonly publishLog?: (record: AppLog) => unknown;
   /** Where it is said who started and ended faults. Default: nowhere. */
@@ -60,21 +81,18 @@ export interface AppOptions {
 }
 
 /** The mock shop: every answer of it, refusals and failures too, becomes one record for `publish`. */
-export function createApp({
-  publish,
-  publishLog,
-  metrics,
-  settings,
-  readiness,
-  audit,
-}: AppOptions): OpenAPIHono {
+export function createApp(options: AppOptions): OpenAPIHono {
+  const { publish, publishLog, sink, metrics, settings, readiness, redis, audit } = options;
   const { API_MODEL: model, API_SEED: seed, RUSHHOUR_INSTANCE: instance = hostname() } = settings;
-  const shop = new Shop(seed);
-  const sessions = new Sessions();
+  const { API_SERVICE: services = SHOP_SERVICES } = settings;
+  const cache = new ProductCache(seed, metrics.registry, redis);
+  const shop = new Shop(seed, new Stock(seed, redis), (ids) => cache.forget(ids));
+  const sessions = new Sessions(settings.API_SESSION_KEY, redis);
   const counters = createCounters(metrics);
   const count = countInjected(metrics.registry);
   const faults = new Faults(seed);
   const traffic = model === "realistic" ? createTrafficModel(seed) : undefined;
+  const behave = behaviourOf(traffic);
   const logServices = publishLog && createServicesLog(publishLog, instance);
   const app = new OpenAPIHono<Env>({ defaultHook: refuseInvalid });
 
@@ -99,37 +117,64 @@ export function createApp({
     ),
     securityHeaders,
   );
+  const counter = (name: string, help: string) => new Counter({ name, help, registers: [metrics.registry] });
   if (settings.API_RATE_LIMIT !== undefined) {
-    const { registry } = metrics;
     app.use(
       limitRate({
         perSecond: settings.API_RATE_LIMIT,
         isExempt: (c) => isDebugRoute(routePath(c, -1)),
-        registry,
+        limited: counter("api_rate_limited_total", "Requests beyond API_RATE_LIMIT, answered 429"),
       }),
     );
   }
   if (settings.API_SIM_HEADERS === "on") app.use(obeySimHeaders(seed, count));
   app.use(injectFaults(faults, count));
-  if (traffic) app.use(behaveLike(traffic));
-  app.use("/__admin/*", adminGuard(settings.API_ADMIN_TOKEN, settings.API_HOST, metrics.registry));
-
-  app.route("/", usersRoutes(shop));
-  app.route("/", productsRoutes(shop));
-  app.route(
-    "/",
-    ordersRoutes(shop, () => traffic?.declinesPayment() ?? false),
+  if (traffic) app.use(behaveFirst(behave));
+  const guard = {
+    host: settings.API_HOST,
+    refused: counter(
+      "api_auth_failures_total",
+      "Requests to /__admin and to ingestion without the right token",
+    ),
+  };
+  app.use(
+    "/__admin/*",
+    callerGuard({ ...guard, token: settings.API_ADMIN_TOKEN, setting: "API_ADMIN_TOKEN" }),
   );
-  app.route("/", inventoryRoutes(shop));
-  app.route("/", loginRoutes(shop, sessions));
-  app.route("/", shopStatusRoutes({ shop, instance, model, seed, metrics, readiness }));
+  app.use("/v1/*", answerStatus);
+  const ingestGuards = [
+    limitRate({
+      perSecond: settings.API_INGEST_RATE,
+      isExempt: () => false,
+      limited: counter("ingest_rate_limited_total", "Requests beyond API_INGEST_RATE, answered 429"),
+    }),
+    callerGuard({ ...guard, token: settings.API_INGEST_TOKEN, setting: "API_INGEST_TOKEN" }),
+  ];
+  for (const path of ["/ingest/*", "/v1/*"]) app.use(path, ...ingestGuards);
+
+  const routes: Readonly<Record<ShopService, () => OpenAPIHono>> = {
+    users: () => usersRoutes(shop),
+    products: () => productsRoutes(shop, cache, behave),
+    orders: () => ordersRoutes(shop, () => traffic?.declinesPayment() ?? false),
+    inventory: () => inventoryRoutes(shop),
+    auth: () => sessionRoutes(shop, sessions),
+  };
+  for (const service of services) app.route("/", routes[service]());
+  app.route("/", shopStatusRoutes({ shop, services, instance, model, seed, metrics, readiness }));
   app.route("/", metricsRoutes(counters));
   app.route("/", faultsRoutes(faults, auditOf(settings, audit)));
+  const intake = createIntake(sink, metrics.registry);
+  app.route("/", ingestRoutes(intake));
+  app.route("/", otlpRoutes(intake));
   app.route("/", docsRoutes());
   app.doc31("/openapi.json", DOCUMENT);
 
   refuseOtherMethods(app);
-  app.notFound((c) => problem(c, 404, "ROUTE_UNKNOWN", `no route has the path ${c.req.path}; see /docs`));
+  const whole =
+    services.length === SHOP_SERVICES.length ? "" : ` in this process, which is ${services.join(", ")}`;
+  app.notFound((c) =>
+    problem(c, 404, "ROUTE_UNKNOWN", `no route has the path ${c.req.path}${whole}; see /docs`),
+  );
   app.onError(answerThrown);
   return app;
 }
@@ -157,39 +202,22 @@ const DEBUG_ROUTES: ReadonlySet<string> = new Set([
   "/status",
 ]);
 
-const isDebugRoute = (template: string) => DEBUG_ROUTES.has(template) || template.startsWith("/__admin/");
+const isDebugRoute = (template: string) =>
+  DEBUG_ROUTES.has(template) || ["/__admin/", "/ingest/", "/v1/"].some((start) => template.startsWith(start));
 
-/** The service that would answer a route if the shop were made of several. */
+/** The service whose route it is, be it a process of its own or not. */
 function serviceOf(c: Context): string {
   const template = routePath(c, -1);
   if (template.endsWith("/payment")) return "payments";
   const [, first = ""] = template.split("/");
-  return first === "login" ? "auth" : SHOP_SERVICES.has(first) ? first : "api";
+  return SERVICE_OF.get(first) ?? "api";
 }
 
-const SHOP_SERVICES: ReadonlySet<string> = new Set(["users", "products", "orders", "inventory"]);
-
-/** Delays and fails requests as the model says, before the shop sees them. */
-function behaveLike(traffic: TrafficModel): MiddlewareHandler {
-  return async (c, next) => {
-    const route = `${c.req.method === "HEAD" ? "GET" : c.req.method} ${routePath(c, -1)}`;
-    const outcome = traffic.draw(route);
-    if (outcome === undefined) return next();
-    await sleep(outcome.delayMs);
-    switch (outcome.fault) {
-      case undefined:
-        return next();
-      case "crash":
-        throw traffic.crashOf(route);
-      case "unavailable":
-        c.header("retry-after", "1");
-        return problem(c, 503, "UNAVAILABLE", "the service is overloaded; try again in a second");
-      case "rate-limited":
-        c.header("retry-after", "1");
-        return problem(c, 429, "RATE_LIMITED", "too many requests; try again in a second");
-    }
-  };
-}
+/** By the first part of the path. */
+const SERVICE_OF: ReadonlyMap<string, string> = new Map([
+  ...["users", "products", "orders", "inventory"].map((name) => [name, name] as const),
+  ...["login", "session"].map((name) => [name, "auth"] as const),
+]);
 
 /**
  * Answers 405 on the path of each route. Registered under the same template, so that the request log names the

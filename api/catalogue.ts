@@ -14,7 +14,7 @@ export interface Product {
   readonly name: string; // unique
   readonly category: string;
   readonly price_cents: number;
-  stock: number;
+  readonly stock: number; // when the shelves are full; what is left: see Stock
 }
 
 const USERS = 500;

@@ -7,7 +7,11 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 const PROBLEM_CODES = [
   "INVALID_REQUEST", // a field breaks a rule; `fields` names each
   "BODY_NOT_JSON",
+  "BODY_NOT_GZIP",
+  "BODY_NOT_OTLP",
+  "TOO_MANY_RECORDS",
   "BAD_CREDENTIALS",
+  "SESSION_INVALID", // no token, or one that is not good any more
   "UNAUTHORIZED", // the control routes want their token
   "FORBIDDEN", // the control routes are for this machine only
   "PAYMENT_DECLINED",
@@ -22,6 +26,7 @@ const PROBLEM_CODES = [
   "TOO_MANY_FAULTS",
   "BODY_TOO_LARGE",
   "NOT_JSON_TYPE",
+  "MEDIA_TYPE_UNKNOWN",
   "BODY_ENCODED", // compressed
   "RATE_LIMITED",
   "FAULT_INJECTED", // somebody asked for this failure
@@ -100,7 +105,7 @@ export function json<Schema extends z.ZodType>(schema: Schema, description: stri
 /** Documentation of the error answers, by status; a route lists those it can give. */
 export const PROBLEMS = {
   400: json(Problem, "A field breaks a rule, or the body is not JSON"),
-  401: json(Problem, "Username or password is wrong"),
+  401: json(Problem, "Username, password or token is wrong"),
   402: json(Problem, "The payment was declined; the order stays as it is"),
   404: json(Problem, "Nothing has this id"),
   409: json(Problem, "The state of the shop forbids it: out of stock, or paid already"),

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DEMO_PASSWORD } from "./routes/login.ts";
+import { DEMO_PASSWORD } from "./routes/session.ts";
 import { openTestShop, serveTestShop } from "./testing.ts";
 
 const TRACE = "ab".repeat(16);

@@ -1,5 +1,6 @@
 import { seedProducts, seedUsers } from "./catalogue.ts";
 import type { Product, User } from "./catalogue.ts";
+import type { Stock } from "./stock.ts";
 
 /** What a customer asks for; the same product may stand in several lines. */
 export interface OrderLine {
@@ -20,30 +21,31 @@ export interface Order {
 export type Refusal =
   | { readonly refused: "unknown_user"; readonly user_id: number }
   | { readonly refused: "unknown_product"; readonly product_id: number }
-  | { readonly refused: "out_of_stock"; readonly product: Product; readonly wanted: number };
+  | {
+      readonly refused: "out_of_stock";
+      readonly product: Product;
+      readonly wanted: number;
+      readonly left: number;
+    };
 
 /** Orders kept in memory; beyond it the oldest is forgotten and answers as unknown. */
 export const MAX_ORDERS = 10_000;
 
-/**
- * A delivery fills every shelf after this many orders, taken or refused: popular products run out now and then,
- * yet a long run never dries up.
- */
-export const ORDERS_PER_DELIVERY = 500;
-
-/** The shop's state, in memory: users and products from the seed, orders as they come. */
+/** The shop's state: users and products from the seed, orders as they come, in memory; what is left of the products where `stock` is. */
 export class Shop {
   readonly users: readonly User[];
   readonly products: readonly Product[];
-  readonly #fullStock: readonly number[];
+  readonly #stock: Stock;
+  readonly #onStock: (ids: readonly number[]) => Promise<void>;
   readonly #orders = new Map<number, Order>(); // oldest first
   #newestOrderId = 0;
-  #orderAttempts = 0;
 
-  constructor(seed: number) {
+  /** @param onStock told the products of which there is more or less than before, and waited for */
+  constructor(seed: number, stock: Stock, onStock: (ids: readonly number[]) => Promise<void>) {
     this.users = seedUsers(seed);
     this.products = seedProducts(seed);
-    this.#fullStock = this.products.map((product) => product.stock);
+    this.#stock = stock;
+    this.#onStock = onStock;
   }
 
   user(id: number): User | undefined {
@@ -73,14 +75,13 @@ export class Shop {
     return orders;
   }
 
-  /** Count on the shelf by product name. */
-  inventory(): Record<string, number> {
-    return Object.fromEntries(this.products.map((product) => [product.name, product.stock]));
+  /** The products with what is left of them. */
+  inStock(products: readonly Product[]): Promise<Product[]> {
+    return this.#stock.of(products);
   }
 
   /** Takes the whole order or none of it: stock of several products goes down together. */
-  placeOrder(userId: number, lines: readonly OrderLine[]): Order | Refusal {
-    this.#awaitDelivery();
+  async placeOrder(userId: number, lines: readonly OrderLine[]): Promise<Order | Refusal> {
     if (this.user(userId) === undefined) return { refused: "unknown_user", user_id: userId };
     const wanted = new Map<Product, number>();
     for (const { product_id, quantity } of lines) {
@@ -88,17 +89,14 @@ export class Shop {
       if (product === undefined) return { refused: "unknown_product", product_id };
       wanted.set(product, (wanted.get(product) ?? 0) + quantity);
     }
-    for (const [product, quantity] of wanted) {
-      if (product.stock < quantity) return { refused: "out_of_stock", product, wanted: quantity };
+    const { isDelivered, short } = await this.#stock.take(wanted);
+    if (isDelivered) await this.#onStock(this.products.map(({ id }) => id));
+    if (short) {
+      const product = this.product(short.productId)!;
+      return { refused: "out_of_stock", product, wanted: wanted.get(product)!, left: short.left };
     }
-    for (const [product, quantity] of wanted) product.stock -= quantity;
+    if (!isDelivered) await this.#onStock(Array.from(wanted.keys(), ({ id }) => id));
     return this.#keep(userId, lines);
-  }
-
-  #awaitDelivery(): void {
-    this.#orderAttempts++;
-    if (this.#orderAttempts % ORDERS_PER_DELIVERY !== 0) return;
-    for (const [index, product] of this.products.entries()) product.stock = this.#fullStock[index]!;
   }
 
   #keep(userId: number, lines: readonly OrderLine[]): Order {

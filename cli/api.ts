@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { Command } from "commander";
 import type { z } from "zod";
 import { createApp } from "../api/app.ts";
+import { openRedis } from "../api/redis.ts";
 import { APP_LOG } from "../contract/app-log.ts";
 import { apiSettings, readSettings, spoolRoot } from "../contract/config.ts";
 import { EXIT } from "../contract/errors.ts";
@@ -30,6 +31,7 @@ interface Options {
   readonly seed?: string;
   readonly model?: string;
   readonly simHeaders?: boolean;
+  readonly service?: string;
   readonly spool?: string;
 }
 
@@ -45,6 +47,10 @@ export function apiCommand(): Command {
       "--reuse-port",
       "share the port with other APIs that do so, to replace one without a gap (API_REUSE_PORT=on)",
     )
+    .option(
+      "--service <names>",
+      "serve only some of users, products, orders, inventory, auth, parted by commas (API_SERVICE, default all)",
+    )
     .option("--seed <n>", "seed of users, products, latency and errors (API_SEED, default 1)")
     .option("--model <name>", "realistic or off: latency and errors as in production (API_MODEL)")
     .option(
@@ -59,12 +65,16 @@ export function apiCommand(): Command {
       "after",
       `
 Faults are started and ended at /__admin/faults (docs/faults.md), with API_ADMIN_TOKEN as bearer token when it is set;
-without one only from this machine, and only while --host is a loopback address.
+without one only from this machine, and only while --host is a loopback address. Logs of other programs are taken at
+/ingest/logs, /v1/logs and /v1/traces (docs/ingest.md), with API_INGEST_TOKEN in the same way. Sessions, cache and
+services: docs/shop.md.
 
 Examples:
   rushhour api                            the shop at http://127.0.0.1:8000, its docs at /docs
   rushhour api --port 0 --model off       a free port, no latency, no errors of its own
   KAFKA_BROKERS=kafka:9092 rushhour api --host 0.0.0.0 --seed 7
+  rushhour api --service orders,auth --port 8001      a part of the shop as a process of its own
+  REDIS_URL=redis://127.0.0.1:6379 rushhour api       sessions, cache and stock shared with other APIs
   rushhour api --reuse-port               a second one on the same port; once it is ready, end the first (docs/operations.md)`,
     )
     .action(serveApi);
@@ -75,6 +85,7 @@ async function serveApi(options: Options): Promise<void> {
     API_HOST: { flag: "--host", value: options.host },
     API_PORT: { flag: "--port", value: options.port },
     API_REUSE_PORT: { flag: "--reuse-port", value: options.reusePort ? "on" : undefined },
+    API_SERVICE: { flag: "--service", value: options.service },
     API_SEED: { flag: "--seed", value: options.seed },
     API_MODEL: { flag: "--model", value: options.model },
     API_SIM_HEADERS: { flag: "--sim-headers", value: options.simHeaders ? "on" : undefined },
@@ -93,19 +104,19 @@ async function serveApi(options: Options): Promise<void> {
     createKafka({ ...kafkaOf(settings), clientId: "rushhour-api-probe", logger: log }),
     log,
   );
+  const redis = settings.REDIS_URL === undefined ? undefined : await openRedis(settings.REDIS_URL, log);
   const readiness = () => {
     const publishing = publisher.readiness();
-    return { kafka: publishing.ready ? probe.state() : publishing };
+    return {
+      kafka: publishing.ready ? probe.state() : publishing,
+      ...(redis && { redis: redis.state() }),
+    };
   };
   const trail = openAuditTrail(kafkaOf(settings), log);
-  const publishLog = publisher.publishOf(APP_LOG);
+  const { publish, publishOf } = publisher;
   const app = createApp({
-    publish: publisher.publish,
-    publishLog,
-    metrics,
-    settings,
-    readiness,
-    audit: trail.audit,
+    ...{ publish, publishLog: publishOf(APP_LOG), sink: publisher, audit: trail.audit },
+    ...{ metrics, settings, readiness, redis },
   });
   try {
     const server = await listen(app, {
@@ -113,7 +124,8 @@ async function serveApi(options: Options): Promise<void> {
       reusePort: settings.API_REUSE_PORT === "on",
       wayOut: "choose another with --port or API_PORT (0 takes a free one)",
     });
-    log.info({ url: server.url, model: settings.API_MODEL, seed: settings.API_SEED }, "listening");
+    const { API_MODEL: model, API_SEED: seed, API_SERVICE: services } = settings;
+    log.info({ url: server.url, services, model, seed }, "listening");
     if (!isLoopback(settings.API_HOST)) log.warn({ host: settings.API_HOST }, OPEN_TO_ALL);
 
     const signal = await shutdownSignal(EXIT.failure);
@@ -121,6 +133,7 @@ async function serveApi(options: Options): Promise<void> {
     await server.close(DRAIN_MS, LAST_REQUEST_MS);
   } finally {
     probe.close();
+    redis?.close();
     await Promise.all([trail.close(FLUSH_MS), publisher.close(FLUSH_MS)]); // last: the requests in flight leave their records too
   }
   process.exit(EXIT.ok); // a client may still try to reach a Kafka that is away

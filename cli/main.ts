@@ -20,6 +20,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   api: async () => (await import("./api.ts")).apiCommand(),
   consumer: async () => (await import("./consumer.ts")).consumerCommand(),
   producer: async () => (await import("./producer.ts")).producerCommand(),
+  tail: async () => (await import("./tail.ts")).tailCommand(),
   backfill: async () => (await import("./backfill.ts")).backfillCommand(),
   "test-errors": async () => (await import("./test-errors.ts")).testErrorsCommand(),
   spool: async () => (await import("./spool.ts")).spoolCommand(),

@@ -1,15 +1,12 @@
-import { APP_LOG } from "../contract/app-log.ts";
 import { EXIT, RushhourError } from "../contract/errors.ts";
 import { createLogger, type Logger } from "../contract/logger.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
-import { REQUEST_LOG } from "../contract/request-log.ts";
+import { RECORD_TOPICS } from "../contract/topics.ts";
 import type { KafkaServers } from "../kafka/client.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";
+import type { PublisherSpool } from "../producer/spool/open.ts";
 import { onShutdownSignal } from "./lifecycle.ts";
 import { withKafka } from "./reach.ts";
-
-/** Topics that commands write records to. */
-const WRITTEN = [...REQUEST_LOG.topics, ...APP_LOG.topics];
 
 export interface Publishing {
   readonly publisher: Publisher;
@@ -20,18 +17,19 @@ export interface Publishing {
 
 /**
  * Runs the work of a command that writes records until it is done or told to stop; then all that was published goes out, or is
- * counted as dropped. Sets the exit code when it was stopped.
+ * counted as dropped, or stays in the spool. Sets the exit code when it was stopped.
  * @throws RushhourError SERVER_UNREACHABLE without Kafka, CONFIG_INVALID without its topics: a person waits, so not tried for ever
  */
 export async function publishing<T>(
   service: string,
   kafka: KafkaServers,
   work: (publishing: Publishing) => Promise<T>,
+  openSpool?: () => Promise<PublisherSpool>,
 ): Promise<T> {
   const logger = createLogger(service);
   await withKafka(kafka, logger, async (admin) => {
     const known = new Set((await admin.describeTopics()).map(({ name }) => name));
-    const missing = WRITTEN.filter((topic) => !known.has(topic));
+    const missing = RECORD_TOPICS.filter((topic) => !known.has(topic));
     if (missing.length === 0) return;
     throw new RushhourError(
       "CONFIG_INVALID",
@@ -44,7 +42,7 @@ export async function publishing<T>(
     stop.abort();
   });
   const metrics = createMetrics();
-  const publisher = createPublisher({ ...kafka, service, logger, metrics });
+  const publisher = createPublisher({ ...kafka, service, logger, metrics, spool: await openSpool?.() });
   try {
     return await work({ publisher, logger, metrics, stop: stop.signal });
   } finally {

@@ -1,9 +1,10 @@
+import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { Command } from "commander";
 import pc from "picocolors";
 import { z } from "zod";
-import { apiSettings, consumerSettings, readSettings } from "../contract/config.ts";
+import { apiSettings, consumerSettings, readSettings, SHOP_SERVICES } from "../contract/config.ts";
 import { EXIT, messageOf, RushhourError } from "../contract/errors.ts";
 import { createLogger } from "../contract/logger.ts";
 import { allTopics } from "../contract/topics.ts";
@@ -101,6 +102,10 @@ async function up(file: string | undefined, options: UpOptions): Promise<void> {
   });
   if (asked.SIMULATOR_TARGET !== undefined) {
     const message = `--target=${asked.SIMULATOR_TARGET} is for simulate: up sends its load to the API it starts`;
+    throw new RushhourError("CONFIG_INVALID", message);
+  }
+  if (asked.API_SERVICE.length < SHOP_SERVICES.length) {
+    const message = `API_SERVICE=${asked.API_SERVICE.join(",")} is for rushhour api: up starts the whole shop, to which its load goes`;
     throw new RushhourError("CONFIG_INVALID", message);
   }
   const source = planSourceOf(file, options, asked);
@@ -279,6 +284,7 @@ async function startRoles(
   const api = supervise(
     roleSpec("api", servers, servers.API_PORT, {
       ...{ ...env, ...kafka, API_PORT: String(servers.API_PORT), API_SEED: String(servers.API_SEED) },
+      API_SESSION_KEY: servers.API_SESSION_KEY ?? randomBytes(16).toString("hex"), // an API that is started again knows its sessions
     }),
     events,
   );

@@ -190,11 +190,12 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       paused: () => held().filter(({ topic }) => breaker.isPaused(topic)),
       onLag: ({ topic, partition }, records) => own.lag.set({ topic, partition }, records),
     });
-    for (const { suffix, kinds, concurrency } of groups) {
+    const joining = groups.map(async ({ suffix, kinds, concurrency }) => {
       const group = `${options.group}${suffix}`;
       const topics = kinds.flatMap((kind) => kind.topics);
       members.push(await outlastOutageOf("kafka", () => join(group, topics, concurrency)));
-    }
+    });
+    await Promise.all(joining);
   }
 
   function join(group: string, topics: readonly string[], concurrency: number): Promise<GroupMember> {

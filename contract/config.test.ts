@@ -91,11 +91,12 @@ const DAY_MS = 86_400_000;
 test("every setting has a default, but for the servers", () => {
   expect(readSettings(apiSettings, {})).toEqual({
     ...{ RUSHHOUR_HOME: ".rushhour", KAFKA_REPLICATION: "auto", KAFKA_TLS: "off" },
-    ...{ API_HOST: "127.0.0.1", API_PORT: 8000, API_MODEL: "realistic", API_SEED: 1 },
+    ...{ API_HOST: "127.0.0.1", API_PORT: 8000, API_INGEST_RATE: 1_000, API_MODEL: "realistic", API_SEED: 1 },
     ...{ API_MASK_IP: "no", API_USER_ID: "keep", API_REDACT: "off", API_BUFFER_RECORDS: 100_000 },
     ...{ RUSHHOUR_SPOOL: "spill", RUSHHOUR_SPOOL_MAX: 2 ** 30, RUSHHOUR_SPOOL_FSYNC: "never" },
     API_REUSE_PORT: "off",
     API_SIM_HEADERS: "off",
+    API_SERVICE: ["users", "products", "orders", "inventory", "auth"],
   });
   expect(readSettings(consumerSettings, {})).toEqual({
     ...{
@@ -166,6 +167,49 @@ describe("database URLs", () => {
     );
     expect(redact("mysql://root:p:w@x@db")).not.toContain("p:w");
     expect(redact("mysql://root@db/x")).toBe("mysql://root@db/x");
+  });
+});
+
+describe("the shop's services", () => {
+  test("are named in any order, and each once", () => {
+    const services = (API_SERVICE: string) => readSettings(apiSettings, { API_SERVICE }).API_SERVICE;
+    expect(services("orders")).toEqual(["orders"]);
+    expect(services("auth,users,auth")).toEqual(["users", "auth"]);
+    for (const wrong of ["payments", "orders,", "orders auth", "Orders"]) {
+      expect(problemsOf(() => services(wrong))).toEqual([
+        `API_SERVICE=${wrong} must be some of users, products, orders, inventory, auth, parted by commas`,
+      ]);
+    }
+  });
+});
+
+describe("Redis and the key of sessions", () => {
+  test.each([
+    "redis://127.0.0.1",
+    "redis://:p%40ss@cache.example:6380/3",
+    "rediss://user:secret@[::1]:6379/",
+  ])("%s is taken", (REDIS_URL) => {
+    expect(readSettings(apiSettings, { REDIS_URL }).REDIS_URL).toBe(REDIS_URL);
+  });
+
+  test.each([
+    ["http://cache:6379", "http://cache:6379"],
+    ["cache:6379", "cache:6379"],
+    ["redis://", "redis://"],
+    ["redis://:top-secret@cache/zero", "redis://:***@cache/zero"],
+    ["redis://me:top-secret@cache/0?tls=on", "redis://me:***@cache/0?tls=on"],
+    ["redis://me:top-secret%zz@cache", "redis://me:***@cache"],
+    ["redis://me:top/secret@cache", "redis://me:***@cache"],
+  ])("%s is refused, and no password shown", (REDIS_URL, shown) => {
+    expect(problemsOf(() => readSettings(apiSettings, { REDIS_URL }))).toEqual([
+      `REDIS_URL=${shown} must look like redis://127.0.0.1:6379, redis://user:password@host:6379/0 or, for TLS, rediss://…`,
+    ]);
+  });
+
+  test("a key is as long as a token and in no message", () => {
+    expect(problemsOf(() => readSettings(apiSettings, { API_SESSION_KEY: "too short" }))[0]).toMatch(
+      /^API_SESSION_KEY=\*\*\* must be 16 to 256 printable/,
+    );
   });
 });
 

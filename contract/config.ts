@@ -151,6 +151,15 @@ export const adminSettings = z.object({
     .optional(),
 });
 
+/** What opens ingestion at the API; whoever sends logs to it sends the token along. */
+const ingestSettings = z.object({
+  API_INGEST_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, TOKEN)
+    .optional(),
+  API_INGEST_RATE: rateSetting.prefault("1000/s"), // requests of each client
+});
+
 const SPOOL =
   "must be off (records are in memory only), spill (on disk what Kafka does not take) or always (on disk before a response ends)";
 const FSYNC = "must be never (the system decides), interval (each 50 ms) or always (before a response ends)";
@@ -162,10 +171,43 @@ const spoolSettings = z.object({
   RUSHHOUR_SPOOL_FSYNC: z.enum(["never", "interval", "always"], FSYNC).default("never"),
 });
 
+/** What the shop is made of; each can be a process of its own. Payments belong to orders. */
+export const SHOP_SERVICES = ["users", "products", "orders", "inventory", "auth"] as const;
+export type ShopService = (typeof SHOP_SERVICES)[number];
+
+const SERVICES = `must be some of ${SHOP_SERVICES.join(", ")}, parted by commas`;
+const isShopService = (name: string): name is ShopService => SHOP_SERVICES.some((known) => known === name);
+
+const shopServices = z
+  .string()
+  .refine((list) => list.split(",").every(isShopService), SERVICES)
+  .transform((list) => SHOP_SERVICES.filter((name) => list.split(",").includes(name)));
+
+const REDIS =
+  "must look like redis://127.0.0.1:6379, redis://user:password@host:6379/0 or, for TLS, rediss://…";
+
+const redisUrl = z.string().refine((value) => {
+  const url = URL.canParse(value) ? new URL(value) : undefined;
+  if (url === undefined || !/^rediss?:$/.test(url.protocol) || url.hostname === "") return false;
+  return (
+    /^\/?\d{0,4}$/.test(url.pathname + url.search + url.hash) && isDecodable(url.username + url.password)
+  );
+}, REDIS);
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const apiSettings = z.object({
   ...kafkaSettings.shape,
   ...spoolSettings.shape,
   ...adminSettings.shape,
+  ...ingestSettings.shape,
   API_HOST: host.default("127.0.0.1"),
   API_PORT: port.default(8000),
   API_REUSE_PORT: z
@@ -188,6 +230,12 @@ export const apiSettings = z.object({
   API_REDACT: z
     .enum(["on", "off"], "must be on (secrets, e-mail addresses and card numbers become ***) or off")
     .default("off"),
+  API_SERVICE: shopServices.prefault(SHOP_SERVICES.join(",")),
+  API_SESSION_KEY: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,256}$/, TOKEN)
+    .optional(), // signs the tokens of sessions; none: one of the process's own
+  REDIS_URL: redisUrl.optional(), // what several APIs share; none: each keeps its own
   API_BUFFER_RECORDS: count("must be a whole number from 100 to 10000000", 100, 10_000_000).default(100_000),
   RUSHHOUR_INSTANCE: text(128).optional(),
 });
@@ -219,6 +267,14 @@ export const producerSettings = z.object({
   PRODUCER_SEED: seed.default(1),
   PRODUCER_HOST: host.default("127.0.0.1"),
   PRODUCER_PORT: port.optional(),
+});
+
+export const tailSettings = z.object({
+  ...kafkaSettings.shape,
+  RUSHHOUR_SPOOL_MAX: spoolSettings.shape.RUSHHOUR_SPOOL_MAX,
+  RUSHHOUR_SPOOL_FSYNC: spoolSettings.shape.RUSHHOUR_SPOOL_FSYNC,
+  TAIL_SERVICE: text(64).default("web"),
+  RUSHHOUR_INSTANCE: text(128).optional(),
 });
 
 export { seed as seedSetting };
@@ -281,7 +337,7 @@ function fromFile(
 
 /** The value of a setting as a message may show it. */
 function shownValue(key: string, value: string | undefined): string {
-  const isSecret = /_(?:TOKEN|PASSWORD|PII_KEY)$/.test(key) || value?.includes("-----BEGIN"); // a key, in place of its path
+  const isSecret = /_(?:TOKEN|PASSWORD|PII_KEY|SESSION_KEY)$/.test(key) || value?.includes("-----BEGIN"); // a key, in place of its path
   if (isSecret) return value === undefined ? "(not set)" : "***";
   return shorten(inOneLine(redact(value ?? "")));
 }

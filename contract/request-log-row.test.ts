@@ -232,10 +232,11 @@ describe("a field that breaks a rule", () => {
     ["status_code", 600, "status_code=600 must be a whole number from 100 to 599"],
     ["status_code", 200.5, "status_code=200.5 must be a whole number from 100 to 599"],
     ["status_code", "ok", 'status_code="ok" must be a whole number from 100 to 599'],
-    ["response_time_ms", undefined, "response_time_ms=(missing) must be a number of ms from 0 to 1e9"],
-    ["response_time_ms", -1, "response_time_ms=-1 must be a number of ms from 0 to 1e9"],
-    ["response_time_ms", "fast", 'response_time_ms="fast" must be a number of ms from 0 to 1e9'],
-    ["response_time_ms", [], "response_time_ms=[] must be a number of ms from 0 to 1e9"],
+    ["response_time_ms", undefined, "response_time_ms=(missing) must be a number of ms from 0 to below 1e9"],
+    ["response_time_ms", 1e9, "response_time_ms=1000000000 must be a number of ms from 0 to below 1e9"],
+    ["response_time_ms", -1, "response_time_ms=-1 must be a number of ms from 0 to below 1e9"],
+    ["response_time_ms", "fast", 'response_time_ms="fast" must be a number of ms from 0 to below 1e9'],
+    ["response_time_ms", [], "response_time_ms=[] must be a number of ms from 0 to below 1e9"],
   ])("%s=%j is rejected with the value and the rule", (name, value, detail) => {
     const rejection = rejectionOf({ ...PLAIN, run_id: "run-1", [name]: value });
     expect(rejection).toEqual({ reason: "invalid_field", detail, request_id: "abc", run_id: "run-1" });

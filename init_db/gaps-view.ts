@@ -18,7 +18,7 @@ const numbersIn = (table: string) => `\
  *
  * Rows of a publisher lie in the tables of all its kinds, so this view alone is no migration: it follows from {@link RAW_TABLES}.
  */
-const gapsView = (tables: readonly string[]) => `
+export const gapsView = (tables: readonly string[]) => `
 CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_ingest_gaps AS
 WITH RECURSIVE bits (n) AS (
   SELECT 0 UNION ALL SELECT n + 1 FROM bits WHERE n < 63

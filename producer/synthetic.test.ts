@@ -91,7 +91,7 @@ test("A-13: path and endpoint agree, and an order that was placed is the one tha
     const template = endpoint === "(unmatched)" ? path : path.replace(/\/[1-9]\d*(?=\/|$)/, "/:id");
     if (template !== (endpoint === "(unmatched)" ? path : endpoint)) expect(path).toBe(endpoint);
   }
-  expect(new Set(LOGS.map(({ method, endpoint }) => `${method} ${endpoint}`)).size).toBe(12);
+  expect(new Set(LOGS.map(({ method, endpoint }) => `${method} ${endpoint}`)).size).toBe(15);
 
   const paid = LOGS.filter(
     ({ endpoint, status_code }) => endpoint.endsWith("/payment") && status_code === 200,

@@ -135,10 +135,12 @@ function bytesOut({ bytes_out }: Route, failure: Failure | undefined, rng: Rng):
   return bytes + rng.integer(1 + (bytes >> 2));
 }
 
-/** A login names its user once it has succeeded, other requests once somebody has signed in. */
+/** Who signs in, and who signs out, is named by that request already and still; others are while somebody is signed in. */
 function knowsUser({ user, isSignedIn }: Visitor, route: Route, failure: Failure | undefined): boolean {
-  return user > 0 && (isSignedIn || (route === ROUTES.login && failure === undefined));
+  return user > 0 && (isSignedIn || (isDoor(route) && failure === undefined));
 }
+
+const isDoor = (route: Route) => route === ROUTES.login || route === ROUTES.signOut;
 
 /** The parts of the text that all records of a route with the same outcome share. */
 interface Form {

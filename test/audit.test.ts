@@ -150,6 +150,18 @@ test("a record that comes twice is one row, and one that breaks a rule a dead le
   expect(await of("action = 'run.change'")).toBe(5);
 });
 
+test("what migrated is a row", async () => {
+  const { ownerUrl, accounts, pool, name } = await openTestDatabase();
+  await pool.query("DELETE FROM schema_migrations WHERE name = '0110_audit_log'");
+  await migrate(ownerUrl, accounts, KEEP);
+  const rows = await rowsOf(
+    pool,
+    "SELECT via, target, result, detail FROM audit_log WHERE action = 'migrate'",
+  );
+  const detail = { applied: ["0110_audit_log"] };
+  expect(rows).toEqual([{ via: "cli", target: name, result: "done", detail }]);
+});
+
 test("a writer from before the audit, who may update all, loses that right when the database is migrated", async () => {
   const { writerUrl, ownerUrl, accounts, pool, name } = await openTestDatabase();
   const whole = `\`${name.replace("_", "\\_")}\`.*`;
@@ -196,7 +208,4 @@ test("the writer adds to the audit, and changes and removes nothing; every other
     [name],
   );
   for (const { t, c } of tables) await writer.query("UPDATE ?? SET ?? = ?? WHERE 1 = 0", [t, c, c]);
-  const [row] = await rowsOf(pool, "SELECT * FROM audit_log WHERE action = 'migrate'");
-  expect(row).toMatchObject({ via: "cli", target: name, result: "done" });
-  expect(JSON.stringify(row!["detail"])).toContain("0110_audit_log");
 });

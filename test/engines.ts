@@ -1,10 +1,12 @@
 import type { TestProject } from "vitest/node";
 import { startEngines } from "../engines/engines.ts";
+import { dropDatabase, makeTemplate, type Template } from "./template.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
     kafkaClusters: readonly string[]; // brokers of each, one cluster a worker; none in the project `database`
     mysqlUrl: string; // of the server's owner; each test makes a database of its own
+    template: Template; // which it copies
   }
 }
 
@@ -37,8 +39,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     "kafkaClusters",
     clusters.flatMap((brokers) => brokers ?? []),
   );
-  project.provide("mysqlUrl", MYSQL_URL ?? first.mysqlUrl!);
+  const mysqlUrl = MYSQL_URL ?? first.mysqlUrl!;
+  project.provide("mysqlUrl", mysqlUrl);
+  const template = await makeTemplate(mysqlUrl);
+  project.provide("template", template);
   return async () => {
+    await dropDatabase(mysqlUrl, template.database);
     await Promise.all([first, ...others].map((engines) => engines.stop()));
   };
 }

@@ -11,22 +11,20 @@ import { pino } from "pino";
 import { v7 as uuidv7 } from "uuid";
 import { inject, onTestFinished } from "vitest";
 import type { AppLog } from "../contract/app-log.ts";
-import { keepOf, retentionSettings } from "../contract/config.ts";
 import { createMetrics, type Metrics } from "../contract/metrics.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { allTopics } from "../contract/topics.ts";
 import { startConsumer, type ConsumerOptions, type RunningConsumer } from "../consumer/consumer.ts";
-import { connect, openPool, urlOfUser, type Pool, type Row } from "../init_db/database.ts";
-import { migrate } from "../init_db/migrate.ts";
-import { userName, type Accounts } from "../init_db/users.ts";
+import { openPool, urlOfUser, type Pool, type Row } from "../init_db/database.ts";
+import type { Accounts } from "../init_db/users.ts";
 import { tryLock } from "../engines/pids.ts";
 import { connectAdmin, type KafkaAdmin } from "../kafka/admin.ts";
 import { createKafka, type Kafka } from "../kafka/client.ts";
+import { copyTemplate, dropDatabase, KEEP, urlOf } from "./template.ts";
 
 export const silent = pino({ level: "silent" });
 
-/** How long rows are kept unless a test says otherwise: the default. */
-export const KEEP = keepOf(retentionSettings.parse({}));
+export { KEEP };
 
 export interface TestDatabase {
   readonly pool: Pool; // as the owner
@@ -48,29 +46,19 @@ export async function openTestDatabase(): Promise<TestDatabase> {
 /** The same for several tests of a file: its caller closes it. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `rh_${randomBytes(5).toString("hex")}`;
-  const owner = new URL(inject("mysqlUrl"));
-  owner.pathname = `/${name}`;
-  const ownerUrl = owner.href;
-  const account = (role: "writer" | "reader") => ({
-    user: userName(role, name),
-    password: randomBytes(12).toString("hex"),
-  });
-  const accounts = { writer: account("writer"), reader: account("reader") };
-  await migrate(ownerUrl, accounts, KEEP);
+  const serverUrl = inject("mysqlUrl");
+  const accounts = await copyTemplate(inject("template"), serverUrl, name);
+  const ownerUrl = urlOf(serverUrl, name);
   const pool = openPool(ownerUrl);
   const close = async (drop = true) => {
     await pool.end();
-    if (!drop) return;
-    const connection = await connect(ownerUrl, { database: "" });
-    await connection.query(`DROP DATABASE ${name}`);
-    for (const { user } of Object.values(accounts)) await connection.query("DROP USER ?@'%'", [user]);
-    await connection.end();
+    if (drop) await dropDatabase(serverUrl, name, accounts);
   };
-  const urlOf = ({ user, password }: Accounts["writer"]) => urlOfUser(ownerUrl, user, password);
+  const userUrl = ({ user, password }: Accounts["writer"]) => urlOfUser(ownerUrl, user, password);
   return {
     ...{ pool, name, ownerUrl, accounts, close },
-    writerUrl: urlOf(accounts.writer),
-    readerUrl: urlOf(accounts.reader),
+    writerUrl: userUrl(accounts.writer),
+    readerUrl: userUrl(accounts.reader),
   };
 }
 

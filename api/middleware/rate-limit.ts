@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
-import { Counter, type Registry } from "prom-client";
+import type { Counter } from "prom-client";
 import { clientOf, PerClient } from "../../contract/client-address.ts";
 import { problem } from "../problem.ts";
 
@@ -12,7 +12,7 @@ interface Bucket {
 export interface RateLimit {
   readonly perSecond: number;
   readonly isExempt: (c: Context) => boolean;
-  readonly registry: Registry;
+  readonly limited: Counter; // counts what is beyond
   readonly now?: () => number;
 }
 
@@ -20,14 +20,9 @@ export interface RateLimit {
 export function limitRate({
   perSecond,
   isExempt,
-  registry,
+  limited,
   now = () => performance.now(),
 }: RateLimit): MiddlewareHandler {
-  const limited = new Counter({
-    name: "api_rate_limited_total",
-    help: "Requests beyond API_RATE_LIMIT, answered 429",
-    registers: [registry],
-  });
   const most = Math.max(1, perSecond);
   const buckets = new PerClient<Bucket>();
   return async function limitRate(c, next) {

@@ -17,5 +17,8 @@ const getInventory = createRoute({
 });
 
 export function inventoryRoutes(shop: Shop): OpenAPIHono {
-  return new OpenAPIHono().openapi(getInventory, (c) => c.json(shop.inventory(), 200));
+  return new OpenAPIHono().openapi(getInventory, async (c) => {
+    const products = await shop.inStock(shop.products);
+    return c.json(Object.fromEntries(products.map(({ name, stock }) => [name, stock])), 200);
+  });
 }

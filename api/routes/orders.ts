@@ -3,8 +3,9 @@ import type { Context } from "hono";
 import { jsonBody } from "../json-body.ts";
 import { FAULTS, json, problem, PROBLEMS } from "../problem.ts";
 import { say } from "../services-log.ts";
-import { MAX_ORDERS, ORDERS_PER_DELIVERY } from "../shop.ts";
+import { MAX_ORDERS } from "../shop.ts";
 import type { Refusal, Shop } from "../shop.ts";
+import { ORDERS_PER_DELIVERY } from "../stock.ts";
 import { IdParam, Page, PageOf } from "./paging.ts";
 
 const MODULE = "api/routes/orders.ts";
@@ -136,9 +137,9 @@ export function ordersRoutes(shop: Shop, declinesPayment: () => boolean): OpenAP
       const { limit, offset } = c.req.valid("query");
       return c.json({ orders: shop.newestOrders(limit, offset), total: shop.orderCount, limit, offset }, 200);
     })
-    .openapi(placeOrder, (c) => {
+    .openapi(placeOrder, async (c) => {
       const { user_id, items } = c.req.valid("json");
-      const order = shop.placeOrder(user_id, items);
+      const order = await shop.placeOrder(user_id, items);
       if ("refused" in order) return explain(c, order);
       const { order_id, total_cents } = order;
       say(c, {
@@ -185,11 +186,11 @@ function explain(c: Context, refusal: Refusal) {
     case "unknown_product":
       return problem(c, 404, "PRODUCT_UNKNOWN", `no product has the id ${refusal.product_id}`);
     case "out_of_stock": {
-      const { product, wanted } = refusal;
-      const message = `${wanted} of ${product.name} wanted, ${product.stock} in stock`;
+      const { product, wanted, left } = refusal;
+      const message = `${wanted} of ${product.name} wanted, ${left} in stock`;
       say(c, {
         ...{ level: "warn", logger: "orders", function: "placeOrder", message: `out of stock: ${message}` },
-        fields: { module: MODULE, product_id: product.id, wanted, stock: product.stock },
+        fields: { module: MODULE, product_id: product.id, wanted, stock: left },
       });
       return problem(c, 409, "OUT_OF_STOCK", message);
     }

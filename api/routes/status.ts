@@ -1,4 +1,5 @@
 import { createRoute, OpenAPIHono, z } from "@hono/zod-openapi";
+import type { ShopService } from "../../contract/config.ts";
 import type { Metrics } from "../../contract/metrics.ts";
 import { statusRoutes } from "../../contract/status.ts";
 import type { ReadinessCheck } from "../../contract/status.ts";
@@ -9,6 +10,7 @@ const ShopStatus = z
   .object({
     status: z.literal("ok"),
     service: z.string(),
+    services: z.array(z.string()).openapi({ description: "Those of the shop that this process is" }),
     instance: z.string(),
     uptime_seconds: z.int(),
     model: z
@@ -43,6 +45,7 @@ const Health = z
 
 interface StatusOptions {
   readonly shop: Shop;
+  readonly services: readonly ShopService[];
   readonly instance: string;
   readonly model: string;
   readonly seed: number;
@@ -52,7 +55,7 @@ interface StatusOptions {
 
 /** `/status` of the shop, and what every process answers: health and metrics. */
 export function shopStatusRoutes(options: StatusOptions): OpenAPIHono {
-  const { shop, instance, model, seed } = options;
+  const { shop, services, instance, model, seed } = options;
   const startedMs = Date.now();
   const routes = new OpenAPIHono();
   routes.openapi(getStatus, (c) =>
@@ -60,6 +63,7 @@ export function shopStatusRoutes(options: StatusOptions): OpenAPIHono {
       {
         status: "ok" as const,
         service: "api",
+        services: [...services],
         instance,
         uptime_seconds: Math.round((Date.now() - startedMs) / 1000),
         model,

@@ -63,7 +63,7 @@ function route([name, service, medianMs, sigma, slow, bytes_in, bytes_out]: Row,
   const [method = "", endpoint = ""] = name.split(" ");
   return {
     ...{ name, method, endpoint, service, medianMs, sigma, slow, bytes_in, bytes_out, failures },
-    status_code: name === "POST /orders" ? 201 : 200,
+    status_code: name === "POST /orders" ? 201 : method === "DELETE" ? 204 : 200,
     level: endpoint === "/health" ? "DEBUG" : "INFO",
     isGate: method === "POST",
   };
@@ -207,7 +207,7 @@ export const ROUTES = {
     ],
   ),
   login: route(
-    ["POST /login", "auth", 45, 0.3, 0.01, 58, 330],
+    ["POST /login", "auth", 45, 0.3, 0.01, 58, 610],
     [
       refused(0.06, 401, "BadCredentials", "username or password is wrong"),
       rateLimited(0.006),
@@ -220,6 +220,33 @@ export const ROUTES = {
       ),
     ],
   ),
+  session: route(
+    ["GET /session", "auth", 3, 0.3, 0.005, 0, 290],
+    [
+      unavailable(0.002, "session store"),
+      crash(
+        0.001,
+        "SessionError",
+        "auth: session store answered for session :n",
+        "read (/srv/shop/auth/sessions.js:33:11)",
+        "getSession (/srv/shop/auth/routes.js:62:20)",
+      ),
+    ],
+  ),
+  refreshSession: route(
+    ["POST /session/refresh", "auth", 12, 0.3, 0.01, 260, 610],
+    [
+      refused(
+        0.01,
+        401,
+        "SessionInvalid",
+        "the refresh token expired, was used, or its session has ended: sign in again",
+      ),
+      rateLimited(0.004),
+      unavailable(0.002, "session store"),
+    ],
+  ),
+  signOut: route(["DELETE /session", "auth", 6, 0.3, 0.005, 0, 160], [unavailable(0.003, "session store")]),
   health: route(["GET /health", "api", 0.6, 0.25, 0, 0, 240], []),
 } as const satisfies Readonly<Record<string, Route>>;
 

@@ -72,18 +72,23 @@ export function createVisitors(seed: number, rng: Rng, count: number): Visitors 
   };
 
   function enter(day: number): Visitor {
-    const { login, getUser, getOrder, listOrders, listUsers, listProducts, inventory, health } = ROUTES;
+    const { login, session, getUser, getOrder, listOrders, listUsers, listProducts, inventory, health } =
+      ROUTES;
     switch (kinds[kindOf(rng)]!) {
       case "stranger":
         return visitor(people.stranger(), looksAround(rng));
       case "customer": {
         const { user, buys } = people.customerOn(day);
-        const script = [login, ...looksAround(rng), ...(buys ? PURCHASE : [])];
+        const script = [login, session, ...looksAround(rng), ...(buys ? PURCHASE : []), ...leaves(rng)];
         return visitor(people.homeOf(user, day), script, user);
       }
       case "returning": {
         const { user } = people.customerOn(day);
-        return visitor(people.homeOf(user, day), [login, getUser, getOrder, getOrder], user);
+        return visitor(
+          people.homeOf(user, day),
+          [login, session, getUser, getOrder, getOrder, ...leaves(rng)],
+          user,
+        );
       }
       case "office":
         return visitor(OFFICE, [listOrders, getOrder, getOrder, listUsers, getUser, inventory]);
@@ -128,12 +133,21 @@ export function createVisitors(seed: number, rng: Rng, count: number): Visitors 
       else if (rng.float() >= TRIES_AGAIN) visitor.step = visitor.script.length;
       if (hasFailed) return;
       if (route === ROUTES.login) visitor.isSignedIn = true;
+      if (route === ROUTES.signOut) visitor.isSignedIn = false;
       if (route === ROUTES.placeOrder) visitor.order = ++newestOrder;
     },
   };
 }
 
 const PURCHASE = [ROUTES.placeOrder, ROUTES.getOrder, ROUTES.payOrder, ROUTES.getOrder];
+
+/** Some stay so long that they refresh their session; most sign out, the others close the page. */
+function leaves(rng: Rng): Route[] {
+  return [
+    ...(rng.float() < 0.1 ? [ROUTES.refreshSession] : []),
+    ...(rng.float() < 0.7 ? [ROUTES.signOut] : []),
+  ];
+}
 
 /** The front page, products, now and then the list again or what is in stock. */
 function looksAround(rng: Rng): Route[] {

@@ -7,7 +7,7 @@ import { serve } from "@hono/node-server";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { openTestShop } from "../../api/testing.ts";
+import { openTestShop, signIn } from "../../api/testing.ts";
 import { stream } from "../../contract/random.ts";
 import type { Answer, Journey, SessionContext, Step } from "./journey.ts";
 import { openapiJourneys, parseDocument } from "./openapi.ts";
@@ -73,13 +73,16 @@ function withBody(schema: object) {
 
 describe("our own API", () => {
   test("takes every generated request, and every operation is reached", async () => {
-    const { app } = openTestShop();
+    const { app, ask } = openTestShop();
+    const { authorization } = await signIn(ask);
     const server = serve({ fetch: app.fetch, hostname: "127.0.0.1", port: 0 });
     onTestFinished(() => void server.close());
     await once(server, "listening");
     const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const document = await (await fetch(`${target}/openapi.json`)).json();
-    const { journey, operations, warnings } = await journeyOf(document);
+    const { journey, operations, warnings } = await journeyOf(document, {
+      auth: { session: authorization.replace("Bearer ", "") },
+    });
     const send: Send = async ({ method, path, headers = {}, body }) => {
       const response = await fetch(target + path, { method, headers, body: body ?? null });
       const text = await response.text();

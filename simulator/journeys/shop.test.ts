@@ -18,7 +18,14 @@ function answeringShop() {
     const { pathname, searchParams } = new URL(step.path, "http://shop");
     const [, list, id, payment] = pathname.split("/");
     const offset = Number(searchParams.get("offset"));
-    if (step.method === "POST" && list === "login") return json(200, { token: "secret", user_id: 7 });
+    if (step.method === "POST" && list === "login")
+      return json(200, { token: "secret", refresh_token: "secret2", user_id: 7 });
+    if (step.method === "POST" && list === "session")
+      return json(200, { token: "secret3", refresh_token: "secret4", user_id: 7 });
+    if (list === "session") {
+      const isSignedIn = /^Bearer secret3?$/.test(step.headers?.["authorization"] ?? "");
+      return isSignedIn ? json(step.method === "DELETE" ? 204 : 200, undefined) : json(401, {});
+    }
     if (step.method === "POST" && payment !== undefined) return json(orders.has(Number(id)) ? 200 : 404, {});
     if (step.method === "POST") {
       const order_id = orders.size + 1;
@@ -76,11 +83,25 @@ test("all but bot and scanner ask only for what exists, and sign what they order
     expect(status, step.path).toBeLessThan(400);
     if (/^\/orders/.test(step.path) && step.method === "POST") {
       expect(step.headers).toMatchObject({
-        authorization: "Bearer secret",
+        authorization: expect.stringMatching(/^Bearer secret3?$/) as string,
         "content-type": "application/json",
       });
     }
   }
+});
+
+test("E-8: who signs in asks who they are, some refresh and most sign out", () => {
+  const requests = visit(10_000, 7, answeringShop().answer).filter(({ journey }) =>
+    ["buy", "abandon"].includes(journey),
+  );
+  const count = (method: string, path: string) =>
+    requests.filter(({ step }) => step.method === method && step.path === path).length;
+  const signedIn = count("POST", "/login");
+  expect(signedIn).toBeGreaterThan(300);
+  expect(count("GET", "/session") / signedIn).toBeCloseTo(1, 1);
+  expect(count("POST", "/session/refresh") / signedIn).toBeCloseTo(0.15, 1);
+  expect(count("DELETE", "/session") / signedIn).toBeGreaterThan(0.6);
+  expect(count("DELETE", "/session") / signedIn).toBeLessThan(0.8);
 });
 
 test("popular products are looked at far more often than others", () => {

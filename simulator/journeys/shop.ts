@@ -30,7 +30,7 @@ const Users = z.object({ users: z.array(z.object({ id: z.int(), username: z.stri
 const Products = z.object({ products: z.array(z.object({ id: z.int() })), total: z.int() });
 const Orders = z.object({ orders: z.array(z.object({ order_id: z.int(), user_id: z.int() })) });
 const Placed = z.object({ order_id: z.int() });
-const SignedIn = z.object({ token: z.string(), user_id: z.int() });
+const SignedIn = z.object({ token: z.string(), refresh_token: z.string(), user_id: z.int() });
 
 /** What planning takes for the shop's answers: lists as long as real ones, so that the same draws are made. */
 const numbers = (count: number) => Array.from({ length: count }, (_, n) => n + 1);
@@ -39,25 +39,27 @@ const PLANNED = {
   products: { products: numbers(PAGE).map((id) => ({ id })), total: 5 * PAGE },
   orders: { orders: numbers(PAGE).map((order_id) => ({ order_id, user_id: order_id })) },
   placed: { order_id: 1 },
-  signedIn: { token: "{token}", user_id: 1 },
+  signedIn: { token: "{token}", refresh_token: "{refresh_token}", user_id: 1 },
 };
 
 /**
  * The visitors of the mock shop. Ids come from what the shop answered, popular products and busy customers by Zipf's
  * law; only bot and scanner ask for what is not there. Together they fill all three request-log topics:
  *
- * | journey    | share | what it does                                            | logged as    |
- * | ---------- | ----- | ------------------------------------------------------- | ------------ |
- * | browse     | 43 %  | looks through the list and at some products             | INFO         |
- * | buy        | 20 %  | signs in, browses, orders, looks at the order, pays it  | INFO         |
- * | abandon    | 12 %  | as buy, but does not pay                                | INFO         |
- * | support    |  7 %  | looks up recent orders and who placed them              | INFO         |
- * | admin      |  3 %  | goes through orders, stock and customers                | INFO         |
- * | monitoring |  8 %  | asks for health, status and metrics                     | DEBUG        |
- * | debugging  |  3 %  | a client that asks for debug logs                       | DEBUG        |
- * | bot        |  3 %  | reads prices, some of products long gone; broken orders | INFO, ERROR  |
- * | scanner    |  1 %  | probes for files, routes and holes that are not there   | ERROR        |
+ * | journey    | share | what it does                                                            | logged as    |
+ * | ---------- | ----- | ----------------------------------------------------------------------- | ------------ |
+ * | browse     | 43 %  | looks through the list and at some products                             | INFO         |
+ * | buy        | 20 %  | signs in, browses, orders, looks at the order, pays it, signs out       | INFO         |
+ * | abandon    | 12 %  | as buy, but does not pay                                                | INFO         |
+ * | support    |  7 %  | looks up recent orders and who placed them                              | INFO         |
+ * | admin      |  3 %  | goes through orders, stock and customers                                | INFO         |
+ * | monitoring |  8 %  | asks for health, status and metrics                                     | DEBUG        |
+ * | debugging  |  3 %  | a client that asks for debug logs                                       | DEBUG        |
+ * | bot        |  3 %  | reads prices, some of products long gone; a bad token; broken orders    | INFO, ERROR  |
+ * | scanner    |  1 %  | probes for files, routes and holes that are not there                   | ERROR        |
  *
+ * Of those who sign in each asks who they are, 15 % of those who order refresh their session before they go on, 70 % sign out and 30 % just
+ * close the page. Most products are looked at again within the cache's 30 s, so most of these reads are hits.
  * Errors of the shop itself (declined payments, empty shelves, its latency and error model) come on top.
  */
 export const shopJourneys: readonly Journey[] = [
@@ -80,20 +82,25 @@ function* browse(session: SessionContext): Steps {
 }
 
 function* buy(session: SessionContext): Steps {
-  const { headers, orderId } = yield* signInAndOrder(session);
-  if (orderId === undefined) return;
-  read(session);
-  yield viewOrder(orderId, headers);
-  read(session);
-  const payment = { method: session.rng.pick(["card", "card", "invoice"]) };
-  yield post(`/orders/${orderId}/payment`, payment, { headers, name: "POST /orders/:id/payment" });
+  const visit = yield* signIn(session);
+  if (visit === undefined) return;
+  const orderId = yield* order(session, visit);
+  if (orderId !== undefined) {
+    yield* lookAtOrder(session, visit, orderId);
+    read(session);
+    const payment = { method: session.rng.pick(["card", "card", "invoice"]) };
+    const { headers } = visit;
+    yield post(`/orders/${orderId}/payment`, payment, { headers, name: "POST /orders/:id/payment" });
+  }
+  yield* leave(session, visit);
 }
 
 function* abandon(session: SessionContext): Steps {
-  const { headers, orderId } = yield* signInAndOrder(session);
-  if (orderId === undefined) return;
-  read(session);
-  yield viewOrder(orderId, headers);
+  const visit = yield* signIn(session);
+  if (visit === undefined) return;
+  const orderId = yield* order(session, visit);
+  if (orderId !== undefined) yield* lookAtOrder(session, visit, orderId);
+  yield* leave(session, visit);
 }
 
 function* support(session: SessionContext): Steps {
@@ -152,6 +159,7 @@ function* crawl(session: SessionContext): Steps {
     () => viewUser(unknown(), BOT),
     () => get("/products?limit=100000", { headers: BOT }),
     () => post("/login", { username: "admin", password: "admin" }, { headers: BOT }),
+    () => get("/session", { headers: { ...BOT, authorization: "Bearer undefined" } }),
     () => post("/orders", { user_id: "admin", items: [] }, { headers: BOT }),
     () => ({ ...post("/orders", {}, { headers: BOT }), body: '{"user_id": 1, "items": [' }),
   ];
@@ -185,30 +193,63 @@ function* scan(session: SessionContext): Steps {
   }
 }
 
-/** Up to the placed order; `orderId` is undefined where the shop refused a step. */
-function* signInAndOrder(session: SessionContext): Steps<{ headers: Headers; orderId: number | undefined }> {
+/** Somebody who is signed in. */
+interface Visit {
+  readonly userId: number;
+  readonly anonymous: Headers;
+  headers: Headers; // with the token
+  refreshToken: string;
+}
+
+/** Undefined where the shop refused a step. */
+function* signIn(session: SessionContext): Steps<Visit | undefined> {
   const anonymous = browser(session);
   const listed = { headers: anonymous, capture: true, planned: PLANNED.users };
   const accounts = parse(Users, yield get(`/users?limit=${ACCOUNTS}`, listed));
   const account = accounts?.users[activity(session.rng) % accounts.users.length];
-  if (account === undefined) return { headers: anonymous, orderId: undefined };
+  if (account === undefined) return undefined;
   read(session);
   const credentials = { username: account.username, password: DEMO_PASSWORD };
   const asked = { headers: anonymous, capture: true, planned: PLANNED.signedIn };
   const signedIn = parse(SignedIn, yield post("/login", credentials, asked));
-  if (signedIn === undefined) return { headers: anonymous, orderId: undefined };
+  if (signedIn === undefined) return undefined;
   const headers = { ...anonymous, authorization: `Bearer ${signedIn.token}` };
+  yield get("/session", { headers }); // the page says who is signed in
   read(session);
+  return { userId: signedIn.user_id, anonymous, headers, refreshToken: signedIn.refresh_token };
+}
+
+/** Browses and orders; undefined where the shop refused a step. */
+function* order(session: SessionContext, { userId, headers }: Visit): Steps<number | undefined> {
   const products = yield* listProducts(session, headers);
   const wanted = yield* viewProducts(session, headers, products, 1 + session.rng.integer(2));
-  if (wanted.length === 0) return { headers, orderId: undefined };
+  if (wanted.length === 0) return undefined;
   const items = wanted.map((product_id) => ({ product_id, quantity: 1 + session.rng.integer(2) }));
-  const order = { user_id: signedIn.user_id, items };
-  const placed = parse(
-    Placed,
-    yield post("/orders", order, { headers, capture: true, planned: PLANNED.placed }),
-  );
-  return { headers, orderId: placed?.order_id };
+  const asked = { headers, capture: true, planned: PLANNED.placed };
+  return parse(Placed, yield post("/orders", { user_id: userId, items }, asked))?.order_id;
+}
+
+function* lookAtOrder(session: SessionContext, visit: Visit, orderId: number): Steps {
+  read(session);
+  if (session.rng.float() < 0.15) yield* refresh(visit);
+  yield viewOrder(orderId, visit.headers);
+}
+
+/** Goes on with the next tokens, or with the old one where the shop refused. */
+function* refresh(visit: Visit): Steps {
+  const asked = { headers: visit.anonymous, capture: true, planned: PLANNED.signedIn };
+  const answer = yield post("/session/refresh", { refresh_token: visit.refreshToken }, asked);
+  const refreshed = parse(SignedIn, answer);
+  if (refreshed === undefined) return;
+  visit.headers = { ...visit.anonymous, authorization: `Bearer ${refreshed.token}` };
+  visit.refreshToken = refreshed.refresh_token;
+}
+
+/** Signs out, or closes the page. */
+function* leave(session: SessionContext, { headers }: Visit): Steps {
+  if (session.rng.float() >= 0.7) return;
+  read(session);
+  yield { method: "DELETE", path: "/session", headers };
 }
 
 /** The front page or, now and then, one further on: ids of its products. */

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, describe, expect, test } from "vitest";
-import { accessLogTrace, parseLine, type AccessLogOptions } from "./access-log.ts";
+import { afterAll, expect, test } from "vitest";
+import { accessLogTrace, type AccessLogOptions } from "./access-log.ts";
 import { collect } from "./testing.ts";
 import { SAFE_METHODS } from "./trace.ts";
 
@@ -31,75 +31,6 @@ async function traceAndRest(lines: readonly string[]) {
   const traced = await trace(lines.join("\n"), { onLeftOut: (...told) => leftOut.push(told) });
   return { paths: traced.map(({ step }) => step.path), traced, leftOut };
 }
-
-describe("a line", () => {
-  const second = Date.UTC(2026, 10, 21, 10, 0, 1) / 1_000;
-
-  test.each([
-    [
-      "of nginx",
-      String.raw`::1 - - [21/Nov/2026:10:00:01 +0000] "GET /a?b=c&d HTTP/1.1" 200 5 "-" "Mozilla/5.0 (X11; Linux)"`,
-      { method: "GET", path: "/a?b=c&d", user_agent: "Mozilla/5.0 (X11; Linux)" },
-    ],
-    [
-      "of Apache, with a user's name of two words, an offset and no bytes",
-      String.raw`2001:db8::7 - ann lee [21/Nov/2026:05:30:01 -0430] "HEAD /a HTTP/1.0" 304 - "https://x.test/[1] \"2\"" "say \"hi\" \\o/"`,
-      { method: "HEAD", path: "/a", user_agent: String.raw`say "hi" \o/` },
-    ],
-    [
-      "with a virtual host before and more fields after",
-      String.raw`shop.test:443 10.0.0.1 - - [21/Nov/2026:10:00:01 +0000] "DELETE /a HTTP/2.0" 499 0 "-" "-" "10.1.1.1" rt=0.1`,
-      { method: "DELETE", path: "/a", user_agent: undefined },
-    ],
-    [
-      "with escapes, which stay escaped in a path",
-      String.raw`::1 - - [21/Nov/2026:10:00:01 +0000] "GET /\xC3\xA4\x22\x5C HTTP/1.1" 200 5 "-" "a\x22\xE9"`,
-      { method: "GET", path: "/%C3%A4%22%5C", user_agent: 'a"é' },
-    ],
-    [
-      "of a proxy, with the whole URL",
-      String.raw`::1 - - [21/Nov/2026:10:00:01 +0000] "GET http://shop.test/a HTTP/1.1" 200 5 "-" "-"`,
-      { method: "GET", path: "/a", user_agent: undefined },
-    ],
-    [
-      "of HTTP/0.9",
-      String.raw`::1 - - [21/Nov/2026:10:00:01 +0000] "GET /a" 200 5 "-" "-"`,
-      { method: "GET", path: "/a", user_agent: undefined },
-    ],
-    [
-      "with a space in the path",
-      String.raw`::1 - - [21/Nov/2026:10:00:01 +0000] "GET /a b HTTP/1.1" 400 5 "-" "-"`,
-      { method: "GET", path: "/a b", user_agent: undefined },
-    ],
-  ])("%s is read", (_, text, request) => {
-    expect(parseLine(text, "combined")).toEqual({ second, ...request });
-  });
-
-  test("of the common format has no user agent, and the combined format wants one", () => {
-    const text = '127.0.0.1 - - [21/Nov/2026:10:00:01 +0000] "GET /a HTTP/1.1" 200 5';
-    expect(parseLine(text, "common")).toEqual({ second, method: "GET", path: "/a", user_agent: undefined });
-    expect(parseLine(text, "combined")).toBe("unreadable");
-    expect(parseLine(`${text} "-" "curl"`, "common")).toMatchObject({ user_agent: undefined });
-  });
-
-  test.each(["-", "", String.raw`\x16\x03\x01\x02`, "OPTIONS * HTTP/1.1", "CONNECT a:443 HTTP/1.1", "hello"])(
-    "whose request is %j holds no request",
-    (request) => {
-      expect(parseLine(line("10:00:01", request), "combined")).toBe("no request");
-    },
-  );
-
-  test.each([
-    "garbage",
-    '127.0.0.1 - - [21/Nov/2026:10:00:01] "GET / HTTP/1.1" 200 5',
-    line("10:00:01").replace("Nov", "Foo"),
-    line("10:00:01").replace("21/", "31/"),
-    line("10:00:01").slice(0, -3),
-    `${'"\\'.repeat(20_000)}[`,
-  ])("such as %.40s is unreadable", (text) => {
-    expect(parseLine(text, "combined")).toBe("unreadable");
-  });
-});
 
 test("requests of one second are spread over it, and gaps between seconds stay", async () => {
   const lines = ["10:00:00", "10:00:00", "10:00:00", "10:00:00", "10:00:01", "10:05:00"].map((at) =>

@@ -2,11 +2,9 @@ import type { TracedRequest } from "../plan/plan.ts";
 import { closeSync, createReadStream, openSync, readSync, statSync } from "node:fs";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
+import { MAX_LINE_CHARS, parseLine, type LoggedRequest, type LogFormat } from "../../contract/access-log.ts";
 import { messageOf, RushhourError } from "../../contract/errors.ts";
 import { traceOf, type OnLeftOut, type RecordedRequest, type TraceOptions } from "./trace.ts";
-
-export const LOG_FORMATS = ["combined", "common"] as const;
-export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export interface AccessLogOptions extends TraceOptions {
   readonly format: LogFormat;
@@ -30,7 +28,7 @@ async function* recordedRequests(
   path: string,
   { format, onLeftOut }: AccessLogOptions,
 ): AsyncGenerator<RecordedRequest, void, undefined> {
-  const seconds = new Map<number, LoggedRequest[]>();
+  const seconds = new Map<number, NumberedRequest[]>();
   let held = 0;
   let newest = -Infinity;
   let sentUpTo = -Infinity;
@@ -66,19 +64,13 @@ async function* recordedRequests(
   while (seconds.size > 0) yield* takeOldest();
 }
 
-interface LoggedRequest {
-  readonly line: number;
-  readonly second: number; // Unix time
-  readonly method: string;
-  readonly path: string;
-  readonly user_agent: string | undefined;
-}
+type NumberedRequest = LoggedRequest & { readonly line: number };
 
 async function* loggedRequests(
   path: string,
   format: LogFormat,
   onLeftOut: OnLeftOut | undefined,
-): AsyncGenerator<LoggedRequest, void, undefined> {
+): AsyncGenerator<NumberedRequest, void, undefined> {
   let line = 0;
   for await (const text of linesOf(path)) {
     line++;
@@ -89,69 +81,12 @@ async function* loggedRequests(
   }
 }
 
-const QUOTED = String.raw`"((?:[^"\\]|\\.)*)"`;
-/** `[address] [identity] [user] [time] "[request]" [status] [bytes]`; a virtual host may come before. */
-const COMMON = new RegExp(
-  String.raw`^\S+ \S+ .+? \[(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\] ${QUOTED} (?:\d{3}|-) (?:\d+|-)`,
-);
-/** The same, ` "[referer]" "[user agent]"`, and whatever else is written after it. */
-const COMBINED = new RegExp(`${COMMON.source} ${QUOTED} ${QUOTED}`);
-const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-
-/** `GET /path HTTP/1.1`; the version is missing in HTTP/0.9. */
-const REQUEST = /^([!#$%&'*+.^_`|~\w-]+) (?:https?:\/\/[^/?#]+)?(\/.*?)(?: HTTP\/\d(?:\.\d)?)?$/i;
-
-/**
- * @returns the request, or why there is none: `unreadable`, or `no request`, as for a TLS handshake on a plain port or
- * a connection that was closed before it asked for anything
- */
-export function parseLine(text: string, format: LogFormat): Omit<LoggedRequest, "line"> | string {
-  const fields = (format === "combined" ? COMBINED : COMMON).exec(text);
-  if (fields === null) return "unreadable";
-  const [, day, month, year, hour, minute, second, sign, zoneHours, zoneMinutes, request, , agent] = fields;
-  const monthIndex = MONTHS.indexOf(month!);
-  const localMs = Date.UTC(
-    Number(year),
-    monthIndex,
-    Number(day),
-    Number(hour),
-    Number(minute),
-    Number(second),
-  );
-  if (monthIndex < 0 || new Date(localMs).getUTCDate() !== Number(day)) return "unreadable";
-  const zoneSeconds = (sign === "-" ? -1 : 1) * (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60;
-
-  const [, method, path] = REQUEST.exec(request!) ?? [];
-  if (method === undefined || path === undefined) return "no request";
-  return {
-    second: localMs / 1_000 - zoneSeconds,
-    method,
-    path: unescaped(path, (code) => `%${code}`),
-    user_agent: agent === undefined || agent === "-" ? undefined : unescaped(agent, byte),
-  };
-}
-
-const ESCAPE = /\\(?:x([\da-f]{2})|(.))/gi;
-
-/** Both servers write what is not printable as `\xHH`; nginx the quote as `\x22`, Apache as `\"`. */
-function unescaped(text: string, decode: (hex: string) => string): string {
-  return text.replaceAll(ESCAPE, (_, hex?: string, character?: string) =>
-    hex === undefined ? character! : decode(hex.toUpperCase()),
-  );
-}
-
-function byte(hex: string): string {
-  return String.fromCharCode(Number.parseInt(hex, 16));
-}
-
 const SHOWN_CHARS = 100;
 
 function shown(text: string): string {
   const printable = text.slice(0, SHOWN_CHARS).replaceAll(/[^\x20-\x7e]/g, "?");
   return text.length > SHOWN_CHARS ? `${printable}…` : printable;
 }
-
-const MAX_LINE_CHARS = 65_536; // of a longer one only the end is looked at, which is unreadable
 
 async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {
   try {
@@ -161,7 +96,7 @@ async function* linesOf(path: string): AsyncGenerator<string, void, undefined> {
     let rest = "";
     for await (const chunk of bytes.setEncoding("utf8") as AsyncIterable<string>) {
       const lines = (rest + chunk).split("\n");
-      rest = lines.pop()!.slice(-MAX_LINE_CHARS);
+      rest = lines.pop()!.slice(-MAX_LINE_CHARS); // of a longer one only the end is looked at, which is unreadable
       for (const line of lines) yield line.trimEnd();
     }
     if (rest !== "") yield rest.trimEnd();
