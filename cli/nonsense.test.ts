@@ -18,6 +18,7 @@ const FREE: Readonly<Record<string, readonly string[]>> = {
   report: ["--out"],
   runs: ["--scenario"],
   simulate: ["--out", "--summary-export"],
+  tail: ["--service"],
   up: ["--out", "--summary-export"],
   compare: ["--html"],
   "dead-letters list": ["--run"],

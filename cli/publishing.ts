@@ -28,7 +28,7 @@ export async function publishing<T>(
 ): Promise<T> {
   const logger = createLogger(service);
   await withKafka(kafka, logger, async (admin) => {
-    const known = new Set((await admin.describeTopics()).map(({ name }) => name));
+    const known = new Set(await admin.topicNames());
     const missing = RECORD_TOPICS.filter((topic) => !known.has(topic));
     if (missing.length === 0) return;
     throw new RushhourError(

@@ -195,9 +195,21 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
     const joining = groups.map(async ({ suffix, kinds, concurrency }) => {
       const group = `${options.group}${suffix}`;
       const topics = kinds.flatMap((kind) => kind.topics);
-      members.push(await outlastOutageOf("kafka", () => join(group, topics, concurrency)));
+      const member = outlastOutageOf("kafka", async () => {
+        await refuseMissing(topics);
+        return join(group, topics, concurrency);
+      });
+      members.push(await member);
     });
     await Promise.all(joining);
+  }
+
+  /** Kafka would not say which. */
+  async function refuseMissing(topics: readonly string[]): Promise<void> {
+    const known = new Set(await admin!.topicNames());
+    const missing = topics.filter((topic) => !known.has(topic));
+    if (missing.length > 0)
+      throw new Error(`Kafka has no topic ${missing.join(", ")}: npx rushhour topics makes it`);
   }
 
   function join(group: string, topics: readonly string[], concurrency: number): Promise<GroupMember> {

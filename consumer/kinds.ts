@@ -1,3 +1,4 @@
+import { RECORD_TOPICS } from "../contract/topics.ts";
 import { appLogs } from "./app-logs.ts";
 import { audits } from "./audit.ts";
 import type { Kind } from "./kind.ts";
@@ -14,18 +15,29 @@ export interface Group {
   readonly concurrency: number;
 }
 
+export interface Kinds {
+  readonly groups: readonly Group[];
+  readonly requests: Kind<unknown>;
+  readonly records: readonly Kind<unknown>[]; // the further kinds that publishers number
+}
+
 /**
  * Every kind of record the consumer stores; a further one is added here. Three groups, so that none waits behind another: request
  * logs, two partitions of which keep a database core busy; the further kinds of record; and what publishers and runs say of
  * themselves, least of all the end of an incident that slows the first one down.
  */
-export function createKinds(): { readonly groups: readonly Group[]; readonly requests: Kind<unknown> } {
+export function createKinds(): Kinds {
   const requests = requestLogs();
+  const records = [appLogs(), uiEvents, shopEvents];
+  for (const topic of [requests, ...records].flatMap(({ topics }) => topics))
+    if (!RECORD_TOPICS.includes(topic))
+      throw new Error(`${topic} must stand in FURTHER_TOPICS (contract/topics.ts)`);
   return {
     requests,
+    records,
     groups: [
       { suffix: "", kinds: [requests], concurrency: 2 },
-      { suffix: "-records", kinds: [appLogs(), uiEvents, shopEvents], concurrency: 1 },
+      { suffix: "-records", kinds: records, concurrency: 1 },
       { suffix: "-status", kinds: [publisherStatuses, simulations, audits], concurrency: 1 },
     ],
   };

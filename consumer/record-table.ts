@@ -1,5 +1,6 @@
 import { RECORD_TOPICS } from "../contract/topics.ts";
 import type { Level } from "../contract/request-log.ts";
+import { RAW_TABLES } from "../init_db/partitions.ts";
 import type { Bounds } from "../init_db/retention.ts";
 import type { Derived, TableWriter, TopicPartition } from "./kind.ts";
 import { datetime, field, literal, text, time } from "./literals.ts";
@@ -21,8 +22,16 @@ export interface RecordTable<Row extends RecordRow> {
   readonly columns: Columns<Row>;
   /** Under which level a row is counted that is too old to be kept. */
   readonly levelOf: (row: Row) => Level;
-  /** What new rows change in other tables, rollups for example. `shard` is a number of their partition alone. */
-  readonly derived?: (rows: readonly Row[], shard: number, kept: Bounds) => Derived;
+  /**
+   * What new rows change in other tables, such as sums: part of their transaction.
+   * @param shard a number of their partition alone
+   * @param kept from when on each is kept, for tables whose rows age otherwise than these
+   */
+  readonly derived?: (
+    rows: readonly Row[],
+    shard: number,
+    kept: Bounds,
+  ) => Pick<Derived, "statements"> & Partial<Derived>;
 }
 
 export type Columns<Row> = readonly (readonly [
@@ -37,9 +46,12 @@ const shardOf = ({ topic, partition }: TopicPartition): number =>
 /**
  * Writes a table of records: rows by LOAD DATA or INSERT, twins found by the primary key, age, and the counts by publisher that prove
  * gaps. A row that is there stays as it is. Never INSERT IGNORE: it would turn truncation and bad values into warnings.
+ * @throws Error for a table that nobody makes partitions for
  */
 export function recordTable<Row extends RecordRow>(options: RecordTable<Row>): TableWriter<Row> {
   const { table, id, levelOf, derived } = options;
+  if (!RAW_TABLES.includes(table))
+    throw new Error(`${table} must stand in PARTITIONED (init_db/partitions.ts), by its column timestamp`);
   const columns: Columns<Row> = [
     [id.column, id.of],
     ["timestamp", (row) => time(row.timestampMs)],

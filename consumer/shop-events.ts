@@ -24,6 +24,6 @@ export const shopEvents: Kind<ShopEventRow> = {
       ["extra", (row) => row.extra],
     ],
     levelOf: () => "ERROR",
-    derived: (rows) => ({ statements: notificationsOf(rows), onCommit: () => undefined }),
+    derived: (rows) => ({ statements: notificationsOf(rows) }),
   }),
 };

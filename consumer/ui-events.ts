@@ -28,7 +28,6 @@ export const uiEvents: Kind<UiEventRow> = {
         rows.map(({ name }) => name),
         shard,
       ),
-      onCommit: () => undefined,
     }),
   }),
 };

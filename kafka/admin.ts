@@ -38,6 +38,7 @@ export interface KafkaAdmin {
    * @throws RushhourError CONFIG_INVALID naming everything that cannot be done; nothing was changed then
    */
   createTopics(topics: readonly Topic[]): Promise<TopicChanges>;
+  topicNames(): Promise<string[]>;
   describeTopics(): Promise<TopicDescription[]>;
   logRanges(topic: string): Promise<LogRange[]>;
   close(): Promise<void>;
@@ -52,6 +53,7 @@ export async function connectAdmin(kafka: Kafka): Promise<KafkaAdmin> {
   return {
     clusterId: async () => (await admin.describeCluster()).clusterId,
     createTopics: (topics) => createTopics(admin, topics),
+    topicNames: () => admin.listTopics(),
     async describeTopics() {
       const { topics } = await admin.fetchTopicMetadata();
       const described = await Promise.all(topics.map((topic) => describe(topic, rangesOf)));

@@ -3,10 +3,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { APP_LOG, type AppLog } from "../contract/app-log.ts";
 import { createMetrics } from "../contract/metrics.ts";
 import type { Destination, Publishable, RecordKind } from "../contract/record-kind.ts";
+import { createKinds } from "../consumer/kinds.ts";
 import { REQUEST_LOG } from "../contract/request-log.ts";
 import { SHOP_EVENT, type ShopEvent } from "../contract/shop-event.ts";
 import { RECORD_TOPICS } from "../contract/topics.ts";
 import { UI_EVENT, type UiEvent } from "../contract/ui-event.ts";
+import { RAW_TABLES } from "../init_db/partitions.ts";
 import { createPublisher, type Publisher } from "../producer/publisher.ts";
 import {
   aRequestLog,
@@ -88,14 +90,17 @@ function openPublisher(): Publisher {
   });
 }
 
-test("every kind of record has a sample here", () => {
+test("every kind of record that is published or stored, and every table of one, has a sample here", () => {
+  const { requests, records } = createKinds();
+  expect(SAMPLES.map(({ kind }) => kind.name)).toEqual([requests, ...records].map(({ name }) => name));
   expect(SAMPLES.flatMap(({ kind }) => kind.topics)).toEqual(RECORD_TOPICS);
+  expect(SAMPLES.map(({ table }) => table)).toEqual(RAW_TABLES);
 });
 
 describe("records of all kinds", () => {
   const EACH = 400;
 
-  test("are stored once, counted and without a gap, though their consumer is killed", async () => {
+  test("are stored once, counted and without a gap, though their consumer is killed; a number that has no row is named", async () => {
     await freshTopics();
     const database = await openTestDatabase();
     const { pool, writerUrl } = database;
@@ -113,6 +118,8 @@ describe("records of all kinds", () => {
     const first = await startConsumer();
     publishAll();
     await until("the first rows", async () => (await stored()) > 0);
+    const tooOld = aRequestLog({ timestamp: "2020-01-01T00:00:00.000Z" });
+    publisher.publishJson(REQUEST_LOG.destinationOf(tooOld), JSON.stringify(tooOld)); // a number without a row
     publishAll();
     first.process.kill("SIGKILL");
     await startConsumer();
@@ -129,8 +136,12 @@ describe("records of all kinds", () => {
         pool,
         "SELECT CAST(stored_rows AS SIGNED) AS stored_rows, missing_records, dropped, tail FROM v_publishers",
       ),
-    ).toEqual([{ stored_rows: SAMPLES.length * EACH, missing_records: 0, dropped: 0, tail: "closed" }]);
-    expect(await rowsOf(pool, "SELECT * FROM v_ingest_gaps")).toEqual([]);
+    ).toEqual([{ stored_rows: SAMPLES.length * EACH, missing_records: 1, dropped: 0, tail: "closed" }]);
+    // Found among the rows of all tables.
+    const seq = (SAMPLES.length * EACH) / 2 + 1;
+    expect(await rowsOf(pool, "SELECT first_seq, last_seq, missing_records FROM v_ingest_gaps")).toEqual([
+      { first_seq: seq, last_seq: seq, missing_records: 1 },
+    ]);
   });
 });
 
