@@ -12,6 +12,7 @@ const json = (status: number, body: unknown): Answer => ({
 /** Answers as the mock shop does, from 60 products and 500 users; remembers the orders it took. */
 function answeringShop() {
   const orders = new Set<number>();
+  const events: string[] = []; // bodies
   const products = Array.from({ length: 60 }, (_, n) => ({ id: n + 1 }));
   const users = Array.from({ length: 50 }, (_, n) => ({ id: n + 1, username: `user${n + 1}` }));
   const answer = (step: Step): Answer => {
@@ -25,6 +26,10 @@ function answeringShop() {
     if (list === "session") {
       const isSignedIn = /^Bearer secret3?$/.test(step.headers?.["authorization"] ?? "");
       return isSignedIn ? json(step.method === "DELETE" ? 204 : 200, undefined) : json(401, {});
+    }
+    if (step.path === "/events") {
+      events.push(step.body ?? "");
+      return json(202, { accepted: 1 });
     }
     if (step.method === "POST" && payment !== undefined) return json(orders.has(Number(id)) ? 200 : 404, {});
     if (step.method === "POST") {
@@ -43,7 +48,7 @@ function answeringShop() {
     const known = { users: 500, products: 60, orders: orders.size }[list ?? ""];
     return json(known === undefined || id === undefined || Number(id) <= known ? 200 : 404, {});
   };
-  return { answer };
+  return { answer, events };
 }
 
 /** `count` requests, one every 20 ms, each answered at once. */
@@ -102,6 +107,19 @@ test("E-8: who signs in asks who they are, some refresh and most sign out", () =
   expect(count("POST", "/session/refresh") / signedIn).toBeCloseTo(0.15, 1);
   expect(count("DELETE", "/session") / signedIn).toBeGreaterThan(0.6);
   expect(count("DELETE", "/session") / signedIn).toBeLessThan(0.8);
+});
+
+test("U-1: who orders presses Buy Now for what they saw, some of those who browse Enroll Now", () => {
+  const { answer, events } = answeringShop();
+  const requests = visit(10_000, 8, answer);
+  const pressed = events.map(
+    (body) => JSON.parse(body) as { name: string; page: string; session_id: string },
+  );
+  const orders = requests.filter(({ step }) => step.method === "POST" && step.path === "/orders").length;
+  expect(pressed.filter(({ name }) => name === "enroll-now").length).toBeGreaterThan(100);
+  const bought = pressed.filter(({ name }) => name === "buy-now");
+  expect(bought.length).toBeGreaterThan(0.9 * orders - 50);
+  for (const { page } of bought) expect(page).toMatch(/^\/products\/\d+$/);
 });
 
 test("popular products are looked at far more often than others", () => {

@@ -58,6 +58,8 @@ const PLANNED = {
  * | bot        |  3 %  | reads prices, some of products long gone; a bad token; broken orders    | INFO, ERROR  |
  * | scanner    |  1 %  | probes for files, routes and holes that are not there                   | ERROR        |
  *
+ * Three of ten browsers press a button of the page, and all who order do: UI events, which are records of their own.
+ *
  * Of those who sign in each asks who they are, 15 % of those who order refresh their session before they go on, 70 % sign out and 30 % just
  * close the page. Most products are looked at again within the cache's 30 s, so most of these reads are hits.
  * Errors of the shop itself (declined payments, empty shelves, its latency and error model) come on top.
@@ -79,6 +81,7 @@ function* browse(session: SessionContext): Steps {
   const products = yield* listProducts(session, headers);
   yield* viewProducts(session, headers, products, 1 + session.rng.integer(3));
   if (session.rng.float() < 0.2) yield get("/inventory", { headers });
+  if (session.rng.float() < 0.3) yield press(session, headers, "enroll-now", "/");
 }
 
 function* buy(session: SessionContext): Steps {
@@ -225,6 +228,7 @@ function* order(session: SessionContext, { userId, headers }: Visit): Steps<numb
   const wanted = yield* viewProducts(session, headers, products, 1 + session.rng.integer(2));
   if (wanted.length === 0) return undefined;
   const items = wanted.map((product_id) => ({ product_id, quantity: 1 + session.rng.integer(2) }));
+  yield press(session, headers, "buy-now", `/products/${wanted.at(-1)!}`);
   const asked = { headers, capture: true, planned: PLANNED.placed };
   return parse(Placed, yield post("/orders", { user_id: userId, items }, asked))?.order_id;
 }
@@ -290,6 +294,10 @@ function* listOrders(
   const listed = { headers, capture: true, planned: PLANNED.orders };
   return parse(Orders, yield get(`/orders?limit=${PAGE}&offset=${offset}`, listed))?.orders ?? [];
 }
+
+/** A press of a button, as the page tells it: an event of its own. */
+const press = (session: SessionContext, headers: Headers, name: string, page: string) =>
+  post("/events", { name, page, session_id: session.rng.integer(2 ** 31).toString(36) }, { headers });
 
 const viewProduct = (id: number, headers: Headers) =>
   get(`/products/${id}`, { headers, name: "GET /products/:id" });
