@@ -24,6 +24,7 @@ import { watchPausedLag } from "./paused-lag.ts";
 import { knownPosition, loadPosition } from "./position.ts";
 import { rollupUpkeep } from "./rollup-upkeep.ts";
 import { NO_SLOWDOWN, watchSlowdown } from "./slowdown.ts";
+import { createStageLog } from "./stage-log.ts";
 import { createStore, storeEntries, type Stored } from "./store.ts";
 import { exposeEventTotals } from "./ui-event-totals.ts";
 import { startUpkeep } from "./upkeep.ts";
@@ -56,10 +57,14 @@ export interface RunningConsumer {
  */
 export function startConsumer(options: ConsumerOptions): RunningConsumer {
   const { logger, metrics } = options;
-  const owner = `${options.instance ?? hostname()}/${process.pid}`;
+  const host = options.instance ?? hostname();
+  const owner = `${host}/${process.pid}`;
+  const clientId = clientIdOf("rushhour-consumer", host);
+  const kafka = createKafka({ ...options, clientId });
+  const stageLog = createStageLog(createBatchProducer(kafka), host, logger);
+  const { groups, requests } = createKinds(stageLog.log);
   const own = ownMetrics(metrics);
   const origins = countOrigins(metrics);
-  const { groups, requests } = createKinds();
   // Those that store, one that looks up positions, one incidents, one the pauses of topics and their lag, one the totals of events.
   const connections = openIngestConnections(
     options.writerUrl,
@@ -67,8 +72,6 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
   );
   exposeEventTotals(connections, metrics);
   const rows = createStore(connections);
-  const clientId = clientIdOf("rushhour-consumer", options.instance ?? hostname());
-  const kafka = createKafka({ ...options, clientId });
   const kinds = new Map(
     groups.flatMap((group) =>
       group.kinds.flatMap((kind) => kind.topics.map((topic) => [topic, kind] as const)),
@@ -252,6 +255,7 @@ export function startConsumer(options: ConsumerOptions): RunningConsumer {
       await upkeep.close();
       await copies.close();
       await Promise.all(members.map((member) => member.close()));
+      await stageLog.close();
       await admin?.close();
       await connections.close();
     },

@@ -4,6 +4,7 @@ import { audits } from "./audit.ts";
 import type { Kind } from "./kind.ts";
 import { publisherStatuses } from "./publisher-status.ts";
 import { requestLogs } from "./request-logs.ts";
+import type { LogStage } from "./stage-log.ts";
 import { shopEvents } from "./shop-events.ts";
 import { simulations } from "./simulations.ts";
 import { uiEvents } from "./ui-events.ts";
@@ -25,10 +26,11 @@ export interface Kinds {
  * Every kind of record the consumer stores; a further one is added here. Three groups, so that none waits behind another: request
  * logs, two partitions of which keep a database core busy; the further kinds of record; and what publishers and runs say of
  * themselves, least of all the end of an incident that slows the first one down.
+ * @param log where stages say what they did
  */
-export function createKinds(): Kinds {
+export function createKinds(log: LogStage): Kinds {
   const requests = requestLogs();
-  const records = [appLogs(), uiEvents, shopEvents];
+  const records = [appLogs(), uiEvents, shopEvents(log)];
   for (const topic of [requests, ...records].flatMap(({ topics }) => topics))
     if (!RECORD_TOPICS.includes(topic))
       throw new Error(`${topic} must stand in FURTHER_TOPICS (contract/topics.ts)`);

@@ -2,6 +2,7 @@ import { v5 as uuidv5 } from "uuid";
 import type { ShopEventRow } from "../contract/shop-event-row.ts";
 import type { ShopEventType } from "../contract/shop-event.ts";
 import { datetime, text } from "./literals.ts";
+import type { LogStage } from "./stage-log.ts";
 
 /** Ids of notifications are UUIDv5 in this namespace. */
 const NAMESPACE = "1c7e9a54-3f0d-5b62-8a1e-0d4b7c2f9e35";
@@ -33,6 +34,21 @@ function rowOf({ event_id, timestampMs, order_id, user_id, type }: ShopEventRow,
     ...[user_id === null ? null : recipientOf(user_id, channel), user_id === null ? "no_recipient" : "sent"],
   ];
   return `(${datetime(timestampMs)},${values.map(text).join(",")})`;
+}
+
+/** The service's own application logs: a line for each event, with the ids of the request it came from. */
+export function sayNotified(events: readonly ShopEventRow[], log: LogStage): void {
+  for (const { order_id, user_id, type, request_id, trace_id, run_id } of events) {
+    const isSent = user_id !== null;
+    log({
+      ...{ service: "notifications", logger: "notifications.send", level: isSent ? "INFO" : "WARNING" },
+      message: `${TEMPLATE_OF[type]} of order ${order_id} ${isSent ? "sent" : "has no recipient"}`,
+      ...{ module: "consumer/notifications.ts", function: "notificationsOf" },
+      ...{ request_id: request_id ?? undefined, trace_id: trace_id ?? undefined },
+      ...{ user_id: user_id ?? undefined, run_id: run_id ?? undefined },
+      context: { order_id, template: TEMPLATE_OF[type], channels: CHANNELS },
+    });
+  }
 }
 
 /** Nothing leaves this machine, so an address only has to be one for each user. */

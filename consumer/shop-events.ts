@@ -1,11 +1,12 @@
 import { SHOP_EVENT } from "../contract/shop-event.ts";
 import { shopEventRow, type ShopEventRow } from "../contract/shop-event-row.ts";
 import type { Kind } from "./kind.ts";
-import { notificationsOf } from "./notifications.ts";
+import { notificationsOf, sayNotified } from "./notifications.ts";
+import type { LogStage } from "./stage-log.ts";
 import { recordTable } from "./record-table.ts";
 
 /** shop-events -> `shop_events` and, by the service `notifications`, `notifications` */
-export const shopEvents: Kind<ShopEventRow> = {
+export const shopEvents = (log: LogStage): Kind<ShopEventRow> => ({
   name: SHOP_EVENT.name,
   topics: SHOP_EVENT.topics,
   decode: shopEventRow,
@@ -24,6 +25,9 @@ export const shopEvents: Kind<ShopEventRow> = {
       ["extra", (row) => row.extra],
     ],
     levelOf: () => "ERROR",
-    derived: (rows) => ({ statements: notificationsOf(rows) }),
+    derived: (rows) => ({
+      statements: notificationsOf(rows),
+      onCommit: () => sayNotified(rows, log),
+    }),
   }),
-};
+});

@@ -210,6 +210,29 @@ async function userOf(url: string) {
   return { username, password: DEMO_PASSWORD };
 }
 
+test("E-7: an order is found by its trace in the logs of each service it passed", async () => {
+  const { pool, writerUrl } = await openTestDatabase();
+  const [api] = await Promise.all([
+    startRole(["api", "--port", "0", "--model", "off"], {}),
+    startRole(["consumer", "--group", "trace", "--port", "0"], { MYSQL_WRITER_URL: writerUrl }),
+  ]);
+  const trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const order = { user_id: 1, items: [{ product_id: 1, quantity: 1 }] };
+  const placed = await post(api.url, "/orders", order, { traceparent: `00-${trace}-00f067aa0ba902b7-01` });
+  expect(placed?.status).toBe(201);
+  const logged = () =>
+    rowsOf(pool, "SELECT service, level, message FROM app_logs WHERE trace_id = ? ORDER BY service", [trace]);
+  await until("the lines of both services", async () => (await logged()).length === 2);
+  expect(await logged()).toEqual([
+    { service: "notifications", level: "INFO", message: "order-confirmation of order 1 sent" },
+    { service: "orders", level: "INFO", message: "order 1 placed" },
+  ]);
+  const requestId = placed!.headers.get("x-request-id");
+  for (const table of ["api_logs", "shop_events"])
+    expect(await numberOf(pool, `SELECT COUNT(*) FROM ${table} WHERE request_id = ?`, [requestId])).toBe(1);
+  expect(await numberOf(pool, "SELECT COUNT(*) FROM notifications WHERE order_id = '1'")).toBe(2);
+});
+
 test("what has no room is answered 503: no event, no order", async () => {
   const api = await startRole(["api", "--port", "0", "--model", "off", "--spool", "off"], {
     KAFKA_BROKERS: `127.0.0.1:${await closedPort()}`,

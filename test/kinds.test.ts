@@ -91,7 +91,7 @@ function openPublisher(): Publisher {
 }
 
 test("every kind of record that is published or stored, and every table of one, has a sample here", () => {
-  const { requests, records } = createKinds();
+  const { requests, records } = createKinds(() => undefined);
   expect(SAMPLES.map(({ kind }) => kind.name)).toEqual([requests, ...records].map(({ name }) => name));
   expect(SAMPLES.flatMap(({ kind }) => kind.topics)).toEqual(RECORD_TOPICS);
   expect(SAMPLES.map(({ table }) => table)).toEqual(RAW_TABLES);
