@@ -26,14 +26,21 @@ export interface TableWriter<Row> {
   /** The same by LOAD DATA LOCAL, for half the database's time: whatever is wrong is a warning, and rows that were there are left out. */
   load?(rows: readonly Row[]): { readonly statement: string; readonly lines: Buffer };
   /**
-   * A SELECT of what is stored already of these rows, as the column `identity`. Without it rows are not counted: a kind whose
-   * newest record replaces what was there.
+   * A SELECT of what is stored already of these rows, as the columns `identity`, `source` and `seq` (its number). Without it rows are
+   * not counted: a kind whose newest record replaces what was there.
    */
   existing?(rows: readonly Row[]): string;
+  /** The number that its publisher gave to a record, where one did. */
+  numberOf?(row: Row): Numbered | undefined;
   /** For rows that are dropped by age: what decides, and how those too old to be taken in are accounted for. */
   readonly aging?: Aging<Row>;
   /** What new rows change beside their own table, such as rollups: part of their transaction. */
   derived?(rows: readonly Row[], from: TopicPartition, kept: Bounds): Derived;
+}
+
+export interface Numbered {
+  readonly source: string;
+  readonly seq: number;
 }
 
 export interface Aging<Row> {

@@ -90,8 +90,9 @@ export function recordTable<Row extends RecordRow>(options: RecordTable<Row>): T
       lines: linesOf(rows),
     }),
     existing: (rows) =>
-      `SELECT CONCAT(ROUND(UNIX_TIMESTAMP(timestamp) * 1000), '/', ${id.column}) AS identity FROM ${table}
+      `SELECT CONCAT(ROUND(UNIX_TIMESTAMP(timestamp) * 1000), '/', ${id.column}) AS identity, source, seq FROM ${table}
         WHERE (timestamp, ${id.column}) IN (${rows.map(key).join(",")})`,
+    numberOf: ({ source, seq }) => (source === null || seq === null ? undefined : { source, seq }),
     aging: {
       name: "api_logs", // raw rows of every kind are kept as long
       timeMs: (row) => row.timestampMs,

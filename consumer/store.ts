@@ -10,7 +10,7 @@ import {
   VALUE_MUST_NOT_BE_NULL,
 } from "./faults.ts";
 import type { IngestConnection, IngestConnections } from "./connection.ts";
-import type { Aging, Kind } from "./kind.ts";
+import type { Aging, Kind, Numbered, TableWriter } from "./kind.ts";
 import { bytes, datetime, number, text } from "./literals.ts";
 
 /** Which part of a partition's log is stored, and by whom. */
@@ -101,7 +101,7 @@ function refused<Row>({ record, rejection }: Entry<Row>, error: unknown): Entry<
  *     rows          LOAD DATA LOCAL, or INSERT … ON DUPLICATE KEY UPDATE nothing
  *     guard         rows_in + n if n rows were added without a warning and nothing more has expired, else NULL -> error 1048
  *     derived       rollups of exactly these rows
- *     drops, dead letters
+ *     repeats, drops, dead letters
  *     COMMIT
  *
  * Both columns are NOT NULL, so either doubt ends the transaction before COMMIT. Then position and retention tell which
@@ -118,9 +118,9 @@ async function transaction<Row>(
   const { table } = kind;
   const deadLetters = entries.filter((entry) => entry.rejection !== undefined);
   const received = entries.flatMap((entry) => (entry.rejection === undefined ? [entry.row] : []));
-  const stored = new Set<string>(); // identities of rows that were there before
+  const stored = new Map<string, StoredTwin>(); // rows that were there before, by identity
   if (store.repeating.has(span.topic))
-    for (const identity of await storedOf(connection, kind, received)) stored.add(identity);
+    for (const twin of await storedOf(connection, kind, received)) stored.set(twin.identity, twin);
 
   let canLoad = table.load !== undefined;
   for (let deadlocks = 0; ;) {
@@ -130,6 +130,7 @@ async function transaction<Row>(
     const rows = [...unique].flatMap(([identity, row]) => (stored.has(identity) ? [] : [row]));
     if (table.order) rows.sort((a, b) => table.order!(a, b));
     const duplicates = current.length - rows.length;
+    const repeats = duplicates > 0 ? repeatsOf(table, current, unique, stored) : [];
     const load = canLoad && store.loads && rows.length > 0 ? table.load!(rows) : undefined;
     const derived = rows.length > 0 ? table.derived?.(rows, span, kept) : undefined;
     try {
@@ -141,6 +142,7 @@ async function transaction<Row>(
           "SET @added = ROW_COUNT(), @warnings = @@warning_count",
           guard(span, kind, { rows, duplicates, kept, isLoaded: load !== undefined }),
           ...(derived?.statements ?? []),
+          ...(repeats.length > 0 ? [insertRepeats(repeats)] : []),
           ...(table.aging && expired.length > 0 ? [insertDrops(span, table.aging, expired)] : []),
           ...(deadLetters.length > 0 ? [insertDeadLetters(span, deadLetters)] : []),
           "COMMIT",
@@ -159,7 +161,7 @@ async function transaction<Row>(
       store.kept = await loadBounds(connection);
       if (boundOf(table.aging, store.kept) !== boundOf(table.aging, kept)) continue;
       const found = await storedOf(connection, kind, rows);
-      for (const identity of found) stored.add(identity);
+      for (const twin of found) stored.set(twin.identity, twin);
       if (found.length > 0) continue;
       if (!load) throw error; // no twin either: a row of ours holds NULL where none may be
       canLoad = false;
@@ -194,15 +196,44 @@ function partedByAge<Row>(
   return { current: rows.filter(isCurrent), expired: rows.filter((row) => !isCurrent(row)) };
 }
 
-/** Identities of those rows that are stored already. */
+/** A row as it is stored, with its number. */
+interface StoredTwin {
+  readonly identity: string;
+  readonly source: string | null;
+  readonly seq: number | string | null;
+}
+
+/** Those of the rows that are stored already. */
 async function storedOf<Row>(
   connection: IngestConnection,
   { table }: Kind<Row>,
   rows: readonly Row[],
-): Promise<string[]> {
+): Promise<readonly StoredTwin[]> {
   if (!table.existing || rows.length === 0) return [];
-  const stored = (await connection.run(table.existing(rows))) as { identity: string }[];
-  return stored.map(({ identity }) => identity);
+  return (await connection.run(table.existing(rows))) as StoredTwin[];
+}
+
+/** The numbers of duplicates whose row has another one: somebody published a record again. */
+function repeatsOf<Row>(
+  table: TableWriter<Row>,
+  rows: readonly Row[],
+  unique: ReadonlyMap<string, Row>,
+  stored: ReadonlyMap<string, StoredTwin>,
+): Numbered[] {
+  return rows.flatMap((row) => {
+    const number = table.numberOf?.(row);
+    if (number === undefined) return [];
+    const identity = table.identity(row);
+    const kept = stored.get(identity) ?? table.numberOf!(unique.get(identity)!);
+    const isItsOwn = kept?.source === number.source && Number(kept.seq) === number.seq;
+    return isItsOwn ? [] : [number];
+  });
+}
+
+/** Sorted, so that two consumers who meet the same ones wait in the same order. */
+function insertRepeats(repeats: readonly Numbered[]): string {
+  const values = repeats.map(({ source, seq }) => `(${text(source)},${number(seq)})`).sort();
+  return `INSERT INTO ingest_repeats (source, seq) VALUES ${values.join(",")} ON DUPLICATE KEY UPDATE seq = ingest_repeats.seq`;
 }
 
 export const wherePartition = ({

@@ -11,7 +11,7 @@ const numbersIn = (table: string) => `\
 `;
 
 /**
- * Numbers that publishers gave to records and that no row or dead letter has, range by range: on their way as long as the tail is alive, then lost.
+ * Numbers that publishers gave to records and that no row, dead letter or repeat has, range by range: on their way as long as the tail is alive, then lost.
  * A tail that is unknown is a row of its own, without an end. Of publishers that lack some, a block of numbers that is whole stands for itself, and
  * only the rows of the others are read, by their time, into words of 64 bits. Where retention has dropped rows of such a block, and where ingest_blocks
  * does not have all of a publisher (rows that were dropped, or came from an earlier version, while it was made), it says how many are missing, but not which.
@@ -23,7 +23,7 @@ CREATE OR REPLACE SQL SECURITY INVOKER VIEW v_ingest_gaps AS
 WITH RECURSIVE bits (n) AS (
   SELECT 0 UNION ALL SELECT n + 1 FROM bits WHERE n < 63
 ), gappy AS (
-  SELECT source, missing_records, stored_rows + dead_letters + missing_records AS given,
+  SELECT source, missing_records, stored_rows + dead_letters + repeats + missing_records AS given,
          stored_rows = (SELECT COALESCE(SUM(b.rows_in), 0) FROM ingest_blocks b WHERE b.source = v_publishers.source) AS is_counted
     FROM v_publishers WHERE missing_records > 0
 ), blocks AS (
@@ -37,6 +37,9 @@ WITH RECURSIVE bits (n) AS (
       SELECT d.source, d.seq DIV 10000, COUNT(DISTINCT d.seq), MIN(d.seq), MAX(d.seq), NULL, NULL
         FROM gappy g JOIN dead_letters d ON d.source = g.source
        WHERE g.is_counted AND d.seq IS NOT NULL AND d.replayed_at IS NULL GROUP BY d.source, d.seq DIV 10000
+       UNION ALL
+      SELECT r.source, r.seq DIV 10000, COUNT(*), MIN(r.seq), MAX(r.seq), NULL, NULL
+        FROM gappy g JOIN ingest_repeats r ON r.source = g.source WHERE g.is_counted GROUP BY r.source, r.seq DIV 10000
     ) AS parts GROUP BY source, block
 ), words AS (
   SELECT source, word, BIT_OR(there) AS there, MIN(lowest_seq) AS lowest_seq, MAX(highest_seq) AS highest_seq,
@@ -45,6 +48,10 @@ WITH RECURSIVE bits (n) AS (
 ${tables.map(numbersIn).join("")}      SELECT b.source, d.seq DIV 64 AS word, BIT_OR(1 << (d.seq % 64)) AS there, MIN(d.seq) AS lowest_seq, MAX(d.seq) AS highest_seq
         FROM blocks b JOIN dead_letters d ON d.source = b.source AND d.seq BETWEEN b.lowest_seq AND b.highest_seq AND d.replayed_at IS NULL
        WHERE NOT b.is_whole AND NOT b.is_old GROUP BY b.source, d.seq DIV 64
+       UNION ALL
+      SELECT b.source, r.seq DIV 64, BIT_OR(1 << (r.seq % 64)), MIN(r.seq), MAX(r.seq)
+        FROM blocks b JOIN ingest_repeats r ON r.source = b.source AND r.seq BETWEEN b.lowest_seq AND b.highest_seq
+       WHERE NOT b.is_whole AND NOT b.is_old GROUP BY b.source, r.seq DIV 64
     ) AS parts GROUP BY source, word
 ), known AS (
   SELECT source, lowest_seq AS first_seq, highest_seq AS last_seq FROM blocks WHERE is_whole OR is_old
@@ -62,7 +69,7 @@ ${tables.map(numbersIn).join("")}      SELECT b.source, d.seq DIV 64 AS word, BI
    UNION ALL
   SELECT source, NULL, NULL, CAST(missing_records AS SIGNED) FROM gappy WHERE NOT is_counted
    UNION ALL
-  SELECT source, CAST(stored_rows + dead_letters + missing_records + 1 AS SIGNED), NULL, NULL FROM v_publishers WHERE tail = 'unknown'
+  SELECT source, CAST(stored_rows + dead_letters + repeats + missing_records + 1 AS SIGNED), NULL, NULL FROM v_publishers WHERE tail = 'unknown'
 )
 SELECT p.source, p.service, p.instance, p.started_at, p.tail, p.dropped, g.first_seq, g.last_seq, g.missing_records
   FROM gaps g JOIN v_publishers p ON p.source = g.source`;

@@ -189,6 +189,13 @@ export const ingestSources = mysqlTable(
   (table) => [primaryKey({ columns: [table.source, table.shard] })],
 );
 
+/** 0166_ingest_repeats.sql */
+export const ingestRepeats = mysqlTable(
+  "ingest_repeats",
+  { source: char("source", { length: 36 }).notNull(), seq: count("seq").notNull() },
+  (table) => [primaryKey({ columns: [table.source, table.seq] })],
+);
+
 /** 0124_ingest_blocks.sql */
 export const ingestBlocks = mysqlTable(
   "ingest_blocks",

@@ -167,17 +167,18 @@ describe.each(NAMED)("$name", ({ kind, table, id, make }) => {
   const rows = () => countOf(database, table);
   const deadLetters = () => countOf(database, "dead_letters");
 
-  test("a record delivered again adds no row", async () => {
+  test("a record delivered or published again adds no row, and leaves no gap", async () => {
     const before = await rows();
     const record = one();
     const sent = publisher.publishJson(toOf(record), JSON.stringify(record))!;
     for (let again = 0; again < 3; again++) publisher.publishAsIs(toOf(record), sent);
+    publisher.publishJson(toOf(record), JSON.stringify(record)); // as a client that had no answer
     const last = one();
     publisher.publishJson(toOf(last), JSON.stringify(last));
     await until("both rows", async () => (await rows()) === before + 2);
     await until(
-      "the three others",
-      async () => (await numberOf(database.pool, "SELECT SUM(duplicates) FROM ingest_offsets")) === 3,
+      "the four others",
+      async () => (await numberOf(database.pool, "SELECT SUM(duplicates) FROM ingest_offsets")) === 4,
     );
     expect(await rows()).toBe(before + 2);
   });
@@ -210,7 +211,7 @@ describe.each(NAMED)("$name", ({ kind, table, id, make }) => {
         "SELECT SUM(rows_in + duplicates + dead_lettered + expired) FROM ingest_offsets WHERE topic IN (?)",
         [kind.topics],
       );
-    const sent = hostile.length + 1 + 5 + 1;
+    const sent = hostile.length + 1 + 6 + 1;
     await until("all of them", async () => (await accounted()) === sent);
     expect(await numberOf(database.pool, `SELECT COUNT(*) FROM ${table} WHERE ${id} = ?`, [marker])).toBe(1);
     expect((await rows()) - rowsBefore).toBeGreaterThan(1);
