@@ -18,9 +18,6 @@ import { timeOf, type SentEvent, type ToUiEvent } from "../ui-events.ts";
 /** Events in one request. */
 export const MAX_EVENTS = 100;
 
-/** Events of which a process knows that it has taken them. */
-const MOST_REMEMBERED = 10_000;
-
 /** Whoever sends an event again may do so for a day; a clock may be ahead by minutes. Beyond, the row would not be kept, or never be made. */
 const OLDEST_MS = 86_400_000;
 const AHEAD_MS = 300_000;
@@ -140,19 +137,9 @@ export function eventsRoutes(
   toUiEvent: ToUiEvent,
 ): OpenAPIHono {
   const publish = publishOf(UI_EVENT);
-  const handedOver = new Map<string, Promise<boolean>>(); // by event_id, oldest first
 
-  /** An event that this process has taken is not handed over again: its number would have no row of its own. */
-  function handOver(event: UiEvent): Promise<boolean> {
-    const known = handedOver.get(event.event_id);
-    if (known) return known;
-    // The publisher would count what it has no room for as lost; here it is sent again.
-    const isTaken = hasRoom() ? Promise.resolve(publish(event)) : Promise.resolve(false);
-    handedOver.set(event.event_id, isTaken);
-    if (handedOver.size > MOST_REMEMBERED) handedOver.delete(handedOver.keys().next().value!);
-    void isTaken.then((taken) => taken || handedOver.delete(event.event_id));
-    return isTaken;
-  }
+  /** The publisher would count what it has no room for as lost; here it is sent again. One that comes twice is one row. */
+  const handOver = async (event: UiEvent): Promise<boolean> => hasRoom() && publish(event);
 
   async function take(c: Context, sent: readonly SentEvent[]) {
     const events = await Promise.all(
