@@ -107,7 +107,7 @@ describe("rushhour up", () => {
     expect(
       await numberOf(
         database.pool,
-        "SELECT COUNT(DISTINCT topic) FROM ingest_offsets WHERE rows_in > 0 AND topic LIKE '%-logs'",
+        "SELECT COUNT(DISTINCT topic) FROM ingest_offsets WHERE rows_in > 0 AND topic IN ('info-logs', 'error-logs', 'debug-logs')",
       ),
     ).toBe(3);
     expect(await numberOf(database.pool, "SELECT COUNT(*) FROM publishers WHERE closed = 1")).toBe(1);

@@ -1,5 +1,6 @@
 import { hostname } from "node:os";
 import type { Transform } from "node:stream";
+import { pino } from "pino";
 import build from "pino-abstract-transport";
 import { z } from "zod";
 import { APP_LOG, type AppLog } from "../../contract/app-log.ts";
@@ -68,7 +69,8 @@ const PINOS_OWN = new Set(["$context", "pinoWillSendConfig", "level", "dedupe"])
 export default async function transport(options: PinoTransportOptions): Promise<Transform> {
   const settings = settingsOf(options);
   const { service, instance = hostname(), brokers, tls, sasl, bufferRecords, deadlineMs } = settings;
-  const logger = createLogger(service).child({}, { level: "warn" });
+  const stderr = pino.destination({ dest: 2, sync: true }); // the thread ends at once, and what it still had to write with it
+  const logger = createLogger(service, stderr).child({}, { level: "warn" });
   const spool = settings.spool && (await openSpoolOf(settings.spool, { service, instance }));
   const publisher = createPublisher({
     ...{ service, instance, brokers, logger, spool },
@@ -86,10 +88,7 @@ export default async function transport(options: PinoTransportOptions): Promise<
       metadata: false,
       expectPinoConfig: true,
       parseLine: (line) => appLogOfLine(line, { service, ...keys }) ?? null,
-      async close() {
-        await publisher.close(deadlineMs);
-        await new Promise((written) => logger.flush(written)); // the thread ends at once
-      },
+      close: () => publisher.close(deadlineMs),
     },
   );
 }
