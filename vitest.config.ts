@@ -17,7 +17,7 @@ const databaseTests = [
     "retention",
     "rollup",
   ],
-  ...["schema", "shop-redis", "sql", "sql-examples", "store", "upkeep", "views"],
+  ...["schema", "sql", "sql-examples", "store", "upkeep", "views"],
 ].map((name) => `test/${name}.test.ts`);
 
 /** What measures time, starts everything at once, or makes the server read-only: alone on the machine. */

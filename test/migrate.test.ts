@@ -76,7 +76,9 @@ describe("migrate", () => {
   });
 
   test("killed at any moment it goes on where it was, and ends with the same schema", async () => {
-    const { ownerUrl, pool, name } = await openTestDatabase();
+    const { ownerUrl, accounts, pool, name } = await openTestDatabase();
+    await pool.query(`DROP DATABASE ${name}`);
+    await migrate(ownerUrl, accounts, KEEP); // MySQL words a copied table otherwise than one that was made
     const whole = await schemaOf(pool, name);
     await pool.query(`DROP DATABASE ${name}`);
     const ran = () => numberOf(pool, `SELECT COUNT(*) FROM ${name}.schema_migrations`).catch(() => 0); // not there yet
