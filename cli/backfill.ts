@@ -87,8 +87,8 @@ export function backfillCommand(): Command {
       "after",
       `
 Repeating the same back-fill adds no row. It runs as fast as Kafka and the consumer go: where the
-consumer falls behind by ${integer(MAX_LAG)} records, it waits. Beside the request log of each crash goes the application
-log of its service; --count and --rate are of request logs.
+consumer falls behind by ${integer(MAX_LAG)} records, it waits. Application logs of crashes, orders and pressed buttons
+go along; --count and --rate are of request logs.
 
 Examples:
   rushhour backfill --from now-30d --live

@@ -38,7 +38,8 @@ export function producerCommand(): Command {
     .addHelpText(
       "after",
       `
-Beside the request log of each crash goes the application log of its service, unless --dirty; counts are of request logs.
+Beside the request logs go the application logs of crashes, orders and pressed buttons, unless --dirty; counts are of
+request logs.
 
 Examples:
   rushhour producer --rate 200/s -d 1m

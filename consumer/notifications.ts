@@ -38,9 +38,9 @@ function rowOf({ event_id, timestampMs, order_id, user_id, type }: ShopEventRow,
 
 /** The service's own application logs: a line for each event, with the ids of the request it came from. */
 export function sayNotified(events: readonly ShopEventRow[], log: LogStage): void {
-  for (const { order_id, user_id, type, request_id, trace_id, run_id } of events) {
+  for (const { timestampMs, order_id, user_id, type, request_id, trace_id, run_id } of events) {
     const isSent = user_id !== null;
-    log({
+    log(timestampMs, {
       ...{ service: "notifications", logger: "notifications.send", level: isSent ? "INFO" : "WARNING" },
       message: `${TEMPLATE_OF[type]} of order ${order_id} ${isSent ? "sent" : "has no recipient"}`,
       ...{ module: "consumer/notifications.ts", function: "notificationsOf" },

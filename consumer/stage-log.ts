@@ -4,8 +4,12 @@ import type { Logger } from "../contract/logger.ts";
 import { requestIdAt } from "../contract/request-id.ts";
 import type { BatchProducer } from "../kafka/producer.ts";
 
-/** What a stage says of its work, under the name of the service that it is. */
+/**
+ * What a stage says of its work, under the name of the service that it is.
+ * @param timeMs Unix ms: when what it worked on happened, so that history has its lines where it has its rows
+ */
 export type LogStage = (
+  timeMs: number,
   line: Pick<AppLog, "level" | "logger" | "message" | "service"> & Partial<AppLog>,
 ) => void;
 
@@ -51,16 +55,10 @@ export function createStageLog(producer: BatchProducer, host: string, logger: Lo
   }
 
   return {
-    log(line) {
+    log(timeMs, line) {
       if (waiting.length >= MOST_WAITING) return;
-      const nowMs = Date.now();
-      const own = {
-        v: 1,
-        log_id: requestIdAt(nowMs),
-        timestamp: new Date(nowMs).toISOString(),
-        host,
-      } as const;
-      waiting.push({ ...own, process: String(process.pid), ...line });
+      const own = { v: 1, log_id: requestIdAt(timeMs), timestamp: new Date(timeMs).toISOString() } as const;
+      waiting.push({ ...own, host, process: String(process.pid), ...line });
       if (!sending) timer ??= setTimeout(flush, FLUSH_MS);
     },
     async close() {

@@ -1,5 +1,9 @@
 import { expect, test } from "vitest";
-import type { AppLog } from "../contract/app-log.ts";
+import { APP_LOG } from "../contract/app-log.ts";
+import type { Publishable, RecordKind } from "../contract/record-kind.ts";
+import { SHOP_EVENT } from "../contract/shop-event.ts";
+import { UI_EVENT } from "../contract/ui-event.ts";
+import type { Beside } from "./synthetic/besides.ts";
 import type { Fields } from "../contract/record.ts";
 import type { RequestLog } from "../contract/request-log.ts";
 import { requestLogRow } from "../contract/request-log-row.ts";
@@ -15,11 +19,11 @@ type Drawn = RequestLog & { readonly incident?: string };
 function draw(
   count: number,
   { seed = 7, startMs = NOW_MS } = {},
-): { level: string; json: string; crash: AppLog | undefined; log: Drawn }[] {
+): { level: string; json: string; besides: readonly Beside[]; log: Drawn }[] {
   const logs = createSyntheticLogs({ seed, startMs, meanPerSecond: 5 });
   return Array.from({ length: count }, (_, n) => {
-    const { level, json, crash } = logs.next(startMs + Math.floor((n * DAY_MS) / count));
-    return { level, json, crash, log: JSON.parse(json) as Drawn };
+    const { level, json, besides } = logs.next(startMs + Math.floor((n * DAY_MS) / count));
+    return { level, json, besides, log: JSON.parse(json) as Drawn };
   });
 }
 
@@ -49,20 +53,54 @@ test("A-13: level, status and error agree in each record", () => {
   }
 });
 
+/** Records of a kind with the requests that brought them about. */
+const besidesIn = <R extends Publishable>(day: typeof DAY, { topics }: RecordKind<R>) =>
+  day.flatMap(({ besides, log }) =>
+    besides
+      .filter(({ to }) => topics.includes(to.topic))
+      .map(({ json }) => ({ log, record: JSON.parse(json) as R })),
+  );
+
 test("E-1: beside each crash its service logs a CRITICAL with the ids and the stack of the request, the same for the same seed", () => {
   const crashed = DAY.filter(({ log }) => log.stack !== undefined);
   expect(crashed.length).toBeGreaterThan(10);
-  expect(DAY.filter(({ crash }) => crash !== undefined)).toEqual(crashed);
-  for (const { crash, log } of crashed) {
+  const crashes = besidesIn(DAY, APP_LOG);
+  expect(crashes.map(({ log }) => log)).toEqual(crashed.map(({ log }) => log));
+  for (const { record, log } of crashes) {
     const { request_id, trace_id, service, stack, error_type } = log;
-    expect(crash).toMatchObject({ level: "CRITICAL", request_id, trace_id, service });
-    expect(crash!.exception).toMatchObject({ type: error_type, stack });
-    expect(crash!.module).toMatch(/^\/srv\/shop\//);
-    expect(Date.parse(crash!.timestamp)).toBeGreaterThanOrEqual(Date.parse(log.timestamp));
+    expect(record).toMatchObject({ level: "CRITICAL", request_id, trace_id, service });
+    expect(record.exception).toMatchObject({ type: error_type, stack });
+    expect(record.module).toMatch(/^\/srv\/shop\//);
+    expect(Date.parse(record.timestamp)).toBeGreaterThanOrEqual(Date.parse(log.timestamp));
   }
-  const ids = (logs: typeof DAY) => logs.flatMap(({ crash }) => crash?.log_id ?? []);
+  const ids = (day: typeof DAY) => besidesIn(day, APP_LOG).map(({ record }) => record.log_id);
   expect(new Set(ids(DAY)).size).toBe(crashed.length);
   expect(ids(draw(50_000))).toEqual(ids(DAY));
+});
+
+test("E-7: an order that is placed, paid or declined is an event, always of the same items", () => {
+  const events = besidesIn(DAY, SHOP_EVENT);
+  const answered = (method: string, endpoint: string, status: number) =>
+    LOGS.filter((log) => log.method === method && log.endpoint === endpoint && log.status_code === status);
+  const told = (type: string) => events.filter(({ record }) => record.type === type);
+  expect(told("order_placed")).toHaveLength(answered("POST", "/orders", 201).length);
+  expect(told("order_paid")).toHaveLength(answered("POST", "/orders/:id/payment", 200).length);
+  expect(told("payment_declined")).toHaveLength(answered("POST", "/orders/:id/payment", 402).length);
+  const placed = new Map(told("order_placed").map(({ record }) => [record.order_id, record]));
+  expect(placed.size).toBeGreaterThan(100);
+  for (const { record, log } of told("order_paid")) {
+    expect(log.path).toBe(`/orders/${record.order_id}/payment`);
+    expect(record).toMatchObject({ user_id: log.user_id, request_id: log.request_id });
+    expect(record.items).toEqual(placed.get(record.order_id)!.items);
+    expect(record.total_cents).toBeGreaterThan(0);
+  }
+});
+
+test("U-1: buttons are pressed, each press an event whose time is in its id", () => {
+  const events = besidesIn(DAY, UI_EVENT);
+  expect(new Set(events.map(({ record }) => record.name))).toEqual(new Set(["enroll-now", "buy-now"]));
+  for (const { record } of events)
+    expect(parseInt(record.event_id.replace("-", "").slice(0, 12), 16)).toBe(Date.parse(record.timestamp));
 });
 
 test("errors are as rare as in production, and each kind is of its routes", () => {

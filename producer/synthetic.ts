@@ -1,8 +1,7 @@
-import { APP_LOG, type AppLog } from "../contract/app-log.ts";
 import { stream, type Rng } from "../contract/random.ts";
 import { REQUEST_LOGS_OF, UNMATCHED, type Level, type RequestLog } from "../contract/request-log.ts";
 import type { Publisher } from "./publisher.ts";
-import { crashLog } from "./synthetic/crash-log.ts";
+import { besidesOf, type Beside } from "./synthetic/besides.ts";
 import { DAY_MS, MINUTE_MS, type Incident, type Incidents } from "./synthetic/incidents.ts";
 import { ROUTES, SHOP_ROUTES, UNMATCHED_ROUTE, type Failure, type Route } from "./synthetic/routes.ts";
 import { createVisitors, type Visitor } from "./synthetic/visitors.ts";
@@ -11,17 +10,17 @@ import { createVisitors, type Visitor } from "./synthetic/visitors.ts";
 export interface SyntheticLog {
   readonly level: Level;
   readonly json: string;
-  /** What its service logged beside it, when it crashed. */
-  readonly crash: AppLog | undefined;
+  /** Records of other kinds that it brought about. */
+  readonly besides: readonly Beside[];
 }
 
-/** Writes a request log, and the application log of one that crashed. */
+/** Writes a request log, and what else its request brought about. */
 export function publishSynthetic(
   { publishJson }: Pick<Publisher, "publishJson">,
-  { level, json, crash }: SyntheticLog,
+  { level, json, besides }: SyntheticLog,
 ): void {
   publishJson(REQUEST_LOGS_OF[level], json);
-  if (crash) publishJson(APP_LOG.destinationOf(crash), JSON.stringify(crash));
+  for (const beside of besides) publishJson(beside.to, beside.json);
 }
 
 export interface SyntheticLogs {
@@ -51,7 +50,7 @@ export function createSyntheticLogs(options: SyntheticOptions): SyntheticLogs {
   const { seed, startMs, meanPerSecond, incidents } = options;
   const rng = stream(seed, "synthetic");
   const bits = stream(seed, `ids/${startMs}`);
-  const crashBits = stream(seed, `ids of crashes/${startMs}`);
+  const besideBits = stream(seed, `ids beside/${startMs}`);
   const count = Math.min(MAX_VISITORS, Math.max(1, Math.round(meanPerSecond * THINK_S)));
   const visitors = createVisitors(seed, rng, count);
   const clock = createClock();
@@ -76,12 +75,13 @@ export function createSyntheticLogs(options: SyntheticOptions): SyntheticLogs {
       (knowsUser(visitor, route, failure) ? `,"user_id":"${visitor.user}"` : "") +
       (failure ? errorText(failure, request.id, bits) : "") +
       (hit ? `,"incident":"${hit.id}"}` : "}");
-    return { level, json, crash: failure?.stack && crashOf(json) };
+    const besides = besidesOf(route, failure, () => ({
+      request: JSON.parse(json) as RequestLog,
+      order: visitor.order,
+      id: () => clock.idTime + idRest(besideBits),
+    }));
+    return { level, json, besides };
   }
-
-  /** Of one in hundreds, so the text is read again. */
-  const crashOf = (json: string) =>
-    crashLog(JSON.parse(json) as RequestLog, clock.idTime + idRest(crashBits));
 
   /** Whoever a traffic spike brings beyond the usual. */
   function strangerOf(incident: Incident | undefined): Visitor | undefined {
